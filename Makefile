@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Memory compaction for Linux 6.1: the commands. What goes into the kernel lies
+# in mm/, include/, Documentation/, tools/ and patches/; all that builds and
+# boots it lies in lab/.
+
+FLAVOUR ?= ours
+export LINUX
+
+.PHONY: help run test kunit kernel tree shell series-check clean
+help:	## list these commands
+	@sed -n 's/^\([a-z-]*\):[^#]*## /make \1\t/p' $(MAKEFILE_LIST) | \
+		awk -F'\t' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@echo
+	@echo "LINUX=/path/to/linux-6.1.y takes that tree instead of Debian's linux-source-6.1"
+
+run:	## scatter memory in a guest, compact it, show before and after
+	@lab/run
+
+test:	## everything that must pass; ends with "N passed, N failed, N skipped"
+	@lab/test
+
+kunit:	## the unit tests, under User Mode Linux
+	@lab/deps build
+	@lab/kunit
+
+kernel:	## build/FLAVOUR/bzImage; FLAVOUR=ours|stock|none, DEBUG=1
+	@lab/deps build
+	@lab/kernel $(FLAVOUR) $(if $(filter-out 0,$(DEBUG)),debug)
+
+tree:	## the finished kernel source, in build/src/ours
+	@lab/deps build
+	@lab/tree ours
+
+shell:	## a shell in a guest; FLAVOUR=ours|stock|none, DEBUG=1
+	@lab/deps build boot
+	@lab/kernel $(FLAVOUR) $(if $(filter-out 0,$(DEBUG)),debug)
+	@lab/boot --kernel build/$(FLAVOUR)$(if $(filter-out 0,$(DEBUG)),-debug)/bzImage --interactive
+
+series-check:	## long: do the patches go on to every 6.1.y that Debian still has?
+	@lab/deps build
+	@lab/series-check
+
+clean:	## remove build/
+	@rm -rf build
