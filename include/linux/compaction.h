@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Memory compaction: what the rest of the kernel may ask of it. The work is
+ * done in mm/compaction/, whose internal.h shows how.
+ */
+#ifndef _LINUX_COMPACTION_H
+#define _LINUX_COMPACTION_H
+
+#include <linux/types.h>
+
+struct node;
+struct pglist_data;
+struct zone;
+
+/**
+ * enum compact_priority - how much trouble a failing allocation is worth
+ * @COMPACT_PRIO_SYNC_FULL: wait for pages, and look into every block
+ * @COMPACT_PRIO_SYNC_LIGHT: wait for page locks, not for I/O
+ * @COMPACT_PRIO_ASYNC: wait for nobody
+ *
+ * @INIT_COMPACT_PRIORITY: where attempts begin
+ * @DEF_COMPACT_PRIORITY: where they go on once reclaim has been tried
+ * @MIN_COMPACT_COSTLY_PRIORITY: how far they go for an order that is costly
+ * @MIN_COMPACT_PRIORITY: how far they go for any other
+ *
+ * As with reclaim, the smaller the number the harder the attempt.
+ */
+enum compact_priority {
+	COMPACT_PRIO_SYNC_FULL		= 0,
+	COMPACT_PRIO_SYNC_LIGHT		= 1,
+	COMPACT_PRIO_ASYNC		= 2,
+
+	INIT_COMPACT_PRIORITY		= COMPACT_PRIO_ASYNC,
+	DEF_COMPACT_PRIORITY		= COMPACT_PRIO_SYNC_LIGHT,
+	MIN_COMPACT_COSTLY_PRIORITY	= COMPACT_PRIO_SYNC_LIGHT,
+	MIN_COMPACT_PRIORITY		= COMPACT_PRIO_SYNC_FULL,
+};
+
+/**
+ * enum compact_result - how an attempt ended, or why there was none
+ * @COMPACT_NOT_SUITABLE_ZONE: for tracing: fragmentation is not to blame
+ * @COMPACT_SKIPPED: not tried: there is too little free memory to work with,
+ *	or the allocation should succeed without
+ * @COMPACT_DEFERRED: not tried: it failed a short while ago
+ * @COMPACT_NO_SUITABLE_PAGE: for tracing: no page of the order so far
+ * @COMPACT_CONTINUE: not ended: the next block is due
+ * @COMPACT_COMPLETE: every block was dealt with, and it was not enough
+ * @COMPACT_PARTIAL_SKIPPED: ended before all blocks were dealt with
+ * @COMPACT_CONTENDED: gave way to others, or to a fatal signal
+ * @COMPACT_SUCCESS: the allocation should succeed now
+ *
+ * Tracepoints show the names and, raw, the values, which are fixed therefore.
+ */
+enum compact_result {
+	COMPACT_NOT_SUITABLE_ZONE	= 0,
+	COMPACT_SKIPPED			= 1,
+	COMPACT_DEFERRED		= 2,
+	COMPACT_NO_SUITABLE_PAGE	= 3,
+	COMPACT_CONTINUE		= 4,
+	COMPACT_COMPLETE		= 5,
+	COMPACT_PARTIAL_SKIPPED		= 6,
+	COMPACT_CONTENDED		= 7,
+	COMPACT_SUCCESS			= 8,
+};
+
+/**
+ * compact_gap - free pages that compaction needs to have room to work in
+ * @order: the order that is wanted
+ *
+ * Pages are copied before their old places become free, and the free pages
+ * taken for that may be larger than what is needed. Twice the size of the page
+ * that is to be made leaves enough for both.
+ *
+ * Return: a number of base pages.
+ */
+static inline unsigned long compact_gap(unsigned int order)
+{
+	return 2UL << order;
+}
+
+#ifdef CONFIG_COMPACTION
+extern int sysctl_compact_unevictable_allowed;
+#endif
+
+/*
+ * What reclaim and the page allocator ask before and after an attempt. As long
+ * as allocations do not compact by themselves the answers are those of a kernel
+ * without compaction, and gfp_compaction_allowed() sees to it that reclaim
+ * neither stops early nor goes on for longer in the hope of it.
+ */
+static inline enum compact_result
+compaction_suitable(struct zone *zone, int order, unsigned int alloc_flags,
+		    int highest_zoneidx)
+{
+	return COMPACT_SKIPPED;
+}
+
+static inline bool compaction_made_progress(enum compact_result result)
+{
+	return false;
+}
+
+static inline bool compaction_failed(enum compact_result result)
+{
+	return false;
+}
+
+static inline bool compaction_needs_reclaim(enum compact_result result)
+{
+	return false;
+}
+
+static inline bool compaction_withdrawn(enum compact_result result)
+{
+	return true;
+}
+
+/* Nothing is remembered from one run to the next. */
+static inline void reset_isolation_suitable(struct pglist_data *pgdat)
+{
+}
+
+/* There is no daemon and no per-node file. */
+static inline void kcompactd_run(int nid)
+{
+}
+
+static inline void kcompactd_stop(int nid)
+{
+}
+
+static inline void wakeup_kcompactd(struct pglist_data *pgdat, int order,
+				    int highest_zoneidx)
+{
+}
+
+static inline int compaction_register_node(struct node *node)
+{
+	return 0;
+}
+
+static inline void compaction_unregister_node(struct node *node)
+{
+}
+
+#endif /* _LINUX_COMPACTION_H */
