@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Which block next?
+ *
+ * The linear policy is the one of 2010: blocks are emptied from the bottom of
+ * the zone upwards and filled from its top downwards, until the two meet. It
+ * keeps no state beyond the run, so it neither costs nor remembers anything:
+ *
+ *   zone start                                                   zone end
+ *   |  emptied  | source |      not looked at      | target |  filled  |
+ *                        ^ source_end              ^ target_start
+ *
+ * A block is whatever part of a pageblock lies in the zone, so a zone that
+ * begins or ends in the middle of a pageblock needs no special case. Pages of
+ * the two cursors are always in different blocks.
+ */
+#include <linux/mm.h>
+#include <linux/page-isolation.h>
+#include "internal.h"
+
+/*
+ * Is the page part of a free page that covers whole pageblocks? Nothing to
+ * move out of there, and to fill it would break up what the run is to make.
+ *
+ * A free page larger than a pageblock is marked at its head only, which may
+ * lie in an earlier block. All candidates for the head are in the same section
+ * as @pfn, so their struct pages exist. Read without zone->lock: a stale answer
+ * costs one block, now skipped or now searched in vain.
+ */
+static bool in_free_block(unsigned long pfn)
+{
+	unsigned int order;
+
+	for (order = pageblock_order; order < MAX_ORDER; order++) {
+		struct page *head = pfn_to_page(round_down(pfn, 1UL << order));
+
+		if (PageBuddy(head) && buddy_order_unsafe(head) >= order)
+			return true;
+	}
+	return false;
+}
+
+/* Is the page part of a huge page that fills whole pageblocks? */
+static bool in_huge_page(struct page *page)
+{
+	struct page *head = compound_head(page);
+
+	return PageHead(head) && compound_order(head) >= pageblock_order;
+}
+
+/**
+ * compact_source_suitable - is it worth while to look for pages in a block?
+ * @cc: the run
+ * @block: part of one pageblock; both ends must be in the zone and online,
+ *	otherwise the block is a hole and is not suitable
+ *
+ * Blocks under isolation belong to memory offlining or to alloc_contig_range(),
+ * which empty them themselves.
+ *
+ * Context: any; no lock is needed, and the answer is a hint. Asked again before
+ * each batch, since a block can be isolated or go offline while it is worked on.
+ * Return: true if movable pages may be found there.
+ */
+bool compact_source_suitable(struct compact_control *cc,
+			     const struct compact_block *block)
+{
+	struct page *page = pageblock_pfn_to_page(block->start_pfn,
+						  block->end_pfn, cc->zone);
+
+	if (!page || in_free_block(block->start_pfn) || in_huge_page(page))
+		return false;
+
+	return !is_migrate_isolate_page(page);
+}
+
+/**
+ * compact_target_suitable - may pages be moved to the free pages of a block?
+ * @cc: the run
+ * @block: as for compact_source_suitable()
+ *
+ * Only blocks for movable pages and for CMA will do. Movable pages in a block
+ * of another type would force the next unmovable allocation to spoil a movable
+ * block, and the reserve for atomic allocations is not ours to use up.
+ *
+ * Context: any; no lock is needed, and the answer is a hint. Asked again before
+ * each batch.
+ * Return: true if free pages may be taken there.
+ */
+bool compact_target_suitable(struct compact_control *cc,
+			     const struct compact_block *block)
+{
+	struct page *page = pageblock_pfn_to_page(block->start_pfn,
+						  block->end_pfn, cc->zone);
+
+	if (!page || in_free_block(block->start_pfn) || in_huge_page(page))
+		return false;
+
+	return is_migrate_movable(get_pageblock_migratetype(page));
+}
+
+static void linear_begin(struct compact_control *cc)
+{
+	cc->linear.source_end = cc->zone->zone_start_pfn;
+	cc->linear.target_start = zone_end_pfn(cc->zone);
+}
+
+static bool linear_next_source(struct compact_control *cc)
+{
+	while (cc->linear.source_end < cc->linear.target_start) {
+		struct compact_block block = {
+			.start_pfn = cc->linear.source_end,
+			.end_pfn = min(pageblock_end_pfn(cc->linear.source_end),
+				       cc->linear.target_start),
+		};
+
+		cc->linear.source_end = block.end_pfn;
+		if (compact_source_suitable(cc, &block)) {
+			cc->source = block;
+			return true;
+		}
+		if (compact_should_stop(cc))
+			break;
+	}
+	return false;
+}
+
+static bool linear_next_target(struct compact_control *cc)
+{
+	while (cc->linear.target_start > cc->linear.source_end) {
+		unsigned long last_pfn = cc->linear.target_start - 1;
+		struct compact_block block = {
+			.start_pfn = max(pageblock_start_pfn(last_pfn),
+					 cc->linear.source_end),
+			.end_pfn = cc->linear.target_start,
+		};
+
+		cc->linear.target_start = block.start_pfn;
+		if (compact_target_suitable(cc, &block)) {
+			cc->target = block;
+			return true;
+		}
+		if (compact_should_stop(cc))
+			break;
+	}
+	return false;
+}
+
+const struct compact_policy compact_linear = {
+	.begin		= linear_begin,
+	.next_source	= linear_next_source,
+	.next_target	= linear_next_target,
+};

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Memory compaction: the way of a page through this folder.
+ *
+ *            trigger.c            an administrator asks for huge pages
+ *                |
+ *                v
+ *             zone.c              one run over one zone: block after block,
+ *            /   |   \            batch after batch, until nothing is left to
+ *           v    |    v           do or the caller has what it wanted
+ *    choose.c    |    choose.c    which block to empty?   which one to fill?
+ *        |       |        |
+ *        v       |        v
+ *    source.c    |    target.c    take movable pages     take free pages off
+ *        |       |        |       off their LRU list     the buddy lists
+ *        |       v        |
+ *        +-> migrate.c <--+       copy, remap, and free the old page, which
+ *                                 merges with its free neighbours
+ *
+ * contig.c walks a given range with the same scanner for alloc_contig_range();
+ * movable.c is how a driver says that a page of its own may move.
+ *
+ * Choosing a block and working on it are kept apart: source.c and target.c are
+ * given a block and never ask where it came from, and a policy in choose.c
+ * never touches a page's state.
+ *
+ * A page is in exactly one of these places, and each failing path leads back
+ * to the first of its row:
+ *
+ *   to be moved:  LRU list -> claimed (PG_lru clear, a reference held, not yet
+ *                 unlinked) -> cc->migratepages -> freed (or back on its LRU)
+ *   to be filled: buddy list -> cc->freepages[order] -> prepared for the copy
+ *                 -> in use (or cc->spare, and freed at the end of the run)
+ *
+ * Pages on cc->freepages have a reference count of 0, as they had on the buddy
+ * list, and have not been through post_alloc_hook(): most of those that turn
+ * out not to be needed go back to the buddy list as they came, and merge there.
+ *
+ * Locks. The run takes two, never both at once, each with interrupts off and
+ * for at most COMPACT_CLUSTER_MAX pages:
+ *
+ *   lruvec->lru_lock	to unlink a batch of pages from its LRU lists
+ *   zone->lock		to take free pages and to give them back
+ *
+ * Neither is held across a call into migration, which takes the page lock and,
+ * below it, the rmap locks. Dropping a page reference can take lru_lock, so no
+ * reference is dropped under either lock.
+ *
+ * The two scanners and the run that drives them come from Mel Gorman's
+ * "Memory Compaction" series of April 2010.
+ */
+#ifndef _MM_COMPACTION_INTERNAL_H
+#define _MM_COMPACTION_INTERNAL_H
+
+#include <linux/compaction.h>
+#include <linux/sched/signal.h>
+#include <linux/swap.h>
+#include <linux/vmstat.h>
+#include "../internal.h"
+
+/**
+ * struct compact_policy - which block next
+ * @begin: called once, before anything else
+ * @next_source: find the next block to empty and put it in cc->source
+ * @next_target: find the next block to fill and put it in cc->target
+ *
+ * Both finders return false when there is none left, which ends the run. They
+ * are called without locks, may sleep, and must come to an end.
+ */
+struct compact_policy {
+	void (*begin)(struct compact_control *cc);
+	bool (*next_source)(struct compact_control *cc);
+	bool (*next_target)(struct compact_control *cc);
+};
+
+/* choose.c */
+extern const struct compact_policy compact_linear;
+bool compact_source_suitable(struct compact_control *cc,
+			     const struct compact_block *block);
+bool compact_target_suitable(struct compact_control *cc,
+			     const struct compact_block *block);
+
+/* source.c */
+/* What a look at a page says about moving it. */
+enum page_verdict {
+	PAGE_TAKEN,		/* isolated */
+	PAGE_FREE,		/* on a buddy list */
+	PAGE_HUGE,		/* part of a compound page */
+	PAGE_UNMOVABLE,		/* the kernel's own, or on its way elsewhere */
+	PAGE_PINNED,		/* someone else holds a reference */
+	PAGE_NEEDS_FS,		/* a file's, and the caller may not enter it */
+	PAGE_UNEVICTABLE,	/* mlocked, and the administrator says no */
+	PAGE_WRITEBACK,		/* under I/O that the caller may not wait for */
+	PAGE_DIRTY,		/* would have to be written first */
+	PAGE_LOCKED,		/* cannot be looked at without waiting */
+};
+
+int isolate_source(struct compact_control *cc, unsigned long end_pfn);
+enum page_verdict page_verdict(struct compact_control *cc, struct page *page,
+			       unsigned long *nr);
+
+/* target.c */
+void compact_targets_init(struct compact_control *cc);
+void isolate_target(struct compact_control *cc, struct compact_block *block,
+		    unsigned int want);
+struct page *compaction_alloc(struct page *src, unsigned long data);
+void compaction_free(struct page *page, unsigned long data);
+void release_targets(struct compact_control *cc);
+
+/* zone.c */
+enum compact_result compact_zone(struct compact_control *cc);
+
+/* Built with CONFIG_CMA alone the scanners do not count. */
+static inline void count_isolated(unsigned long nr)
+{
+#ifdef CONFIG_COMPACTION
+	count_vm_events(COMPACTISOLATED, nr);
+#endif
+}
+
+/*
+ * The pages that a scanner's step says it has dealt with may reach beyond the
+ * block: an order read without the lock can be stale.
+ */
+static inline unsigned long compact_advance(unsigned long pfn, unsigned long nr,
+					    unsigned long end_pfn)
+{
+	return min(pfn + nr, end_pfn);
+}
+
+/*
+ * To be called between steps, with no lock held. Returns true if the task has
+ * been killed and the run must end.
+ */
+static inline bool compact_should_stop(struct compact_control *cc)
+{
+	cond_resched();
+	if (!fatal_signal_pending(current))
+		return false;
+
+	cc->contended = true;
+	return true;
+}
+
+#endif /* _MM_COMPACTION_INTERNAL_H */
