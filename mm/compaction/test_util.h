@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Made-up blocks for the unit tests: real pageblocks, allocated whole, of which
+ * a test frees, marks or fills what it needs.
+ */
+#ifndef _MM_COMPACTION_TEST_UTIL_H
+#define _MM_COMPACTION_TEST_UTIL_H
+
+#include <kunit/test.h>
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/page-isolation.h>
+#include <linux/shmem_fs.h>
+#include "internal.h"
+
+/* A pageblock whose base pages are allocated one by one and can be freed so. */
+static inline unsigned long test_alloc_block(struct kunit *test)
+{
+	struct page *page = alloc_pages(GFP_KERNEL | __GFP_NOWARN,
+					pageblock_order);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	split_page(page, pageblock_order);
+	return page_to_pfn(page);
+}
+
+static inline void test_free_block(unsigned long pfn)
+{
+	unsigned long i;
+
+	for (i = 0; i < pageblock_nr_pages; i++)
+		__free_page(pfn_to_page(pfn + i));
+}
+
+/* Free pages of a block and see to it that they are on the buddy lists. */
+static inline void test_free_pages(unsigned long pfn, unsigned long nr)
+{
+	struct zone *zone = page_zone(pfn_to_page(pfn));
+
+	while (nr--)
+		__free_page(pfn_to_page(pfn++));
+	drain_all_pages(zone);
+}
+
+/* How many base pages of [pfn, end) are on the buddy lists? */
+static inline unsigned long test_count_free(unsigned long pfn,
+					    unsigned long end)
+{
+	unsigned long nr = 0;
+
+	while (pfn < end) {
+		struct page *page = pfn_to_page(pfn);
+		unsigned long step = 1;
+
+		if (PageBuddy(page)) {
+			step = 1UL << buddy_order(page);
+			nr += step;
+		}
+		pfn += step;
+	}
+	return nr;
+}
+
+static inline unsigned long test_nr_isolated(void)
+{
+	pg_data_t *pgdat = first_online_pgdat();
+
+	return node_page_state(pgdat, NR_ISOLATED_ANON) +
+	       node_page_state(pgdat, NR_ISOLATED_FILE);
+}
+
+static inline void test_init_control(struct compact_control *cc,
+				     unsigned long pfn)
+{
+	*cc = (struct compact_control) {
+		.zone = page_zone(pfn_to_page(pfn)),
+		.order = -1,
+		.gfp_mask = GFP_KERNEL,
+		.mode = MIGRATE_SYNC,
+	};
+	INIT_LIST_HEAD(&cc->migratepages);
+	compact_targets_init(cc);
+}
+
+/* Page @index of a shmem file, on its LRU list, without a reference held. */
+static inline struct page *test_file_page(struct kunit *test,
+					  struct file *file, pgoff_t index)
+{
+	struct page *page = shmem_read_mapping_page(file->f_mapping, index);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(page));
+	lru_add_drain();
+	put_page(page);
+	return page;
+}
+
+#endif /* _MM_COMPACTION_TEST_UTIL_H */

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Whole runs over a real zone that has been scattered with the pages of a file:
+ * the file's contents stay, free memory comes together, and nothing is lost.
+ */
+#include <linux/file.h>
+#include <linux/highmem.h>
+#include <linux/pagemap.h>
+#include "test_util.h"
+
+#define NR_PAGES	8192
+
+struct zone_test {
+	struct compact_control cc;
+	struct file *file;
+	struct zone *zone;
+	unsigned long *pfn;		/* where each page was, 0 if not kept */
+};
+
+static u32 pattern(pgoff_t index)
+{
+	return index * 2654435761u + 1;
+}
+
+static void fill(struct kunit *test, struct zone_test *zt, pgoff_t index)
+{
+	struct page *page = test_file_page(test, zt->file, index);
+	u32 *word = kmap_local_page(page);
+
+	memset32(word, pattern(index), PAGE_SIZE / sizeof(u32));
+	kunmap_local(word);
+	set_page_dirty(page);
+	zt->pfn[index] = page_to_pfn(page);
+}
+
+static bool holds(struct kunit *test, struct zone_test *zt, pgoff_t index)
+{
+	struct page *page = test_file_page(test, zt->file, index);
+	u32 *word = kmap_local_page(page);
+	bool same = word[0] == pattern(index) &&
+		    !memcmp(word, word + 1, PAGE_SIZE - sizeof(u32));
+
+	kunmap_local(word);
+	return same;
+}
+
+static int zone_test_init(struct kunit *test)
+{
+	struct zone_test *zt = kunit_kzalloc(test, sizeof(*zt), GFP_KERNEL);
+	pgoff_t i;
+
+	KUNIT_ASSERT_NOT_NULL(test, zt);
+	test->priv = zt;
+	zt->pfn = kvcalloc(NR_PAGES, sizeof(*zt->pfn), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, zt->pfn);
+	zt->file = shmem_kernel_file_setup("compaction", NR_PAGES * PAGE_SIZE,
+					   0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(zt->file));
+
+	for (i = 0; i < NR_PAGES; i++)
+		fill(test, zt, i);
+	zt->zone = page_zone(pfn_to_page(zt->pfn[0]));
+
+	/* every other page goes, so that no two free pages merge */
+	for (i = 0; i < NR_PAGES; i += 2) {
+		shmem_truncate_range(file_inode(zt->file), i * PAGE_SIZE,
+				     (i + 1) * PAGE_SIZE - 1);
+		zt->pfn[i] = 0;
+	}
+	drain_all_pages(zt->zone);
+	test_init_control(&zt->cc, zt->pfn[1]);
+	return 0;
+}
+
+static void zone_test_exit(struct kunit *test)
+{
+	struct zone_test *zt = test->priv;
+
+	if (!zt)
+		return;
+	if (!IS_ERR_OR_NULL(zt->file))
+		fput(zt->file);
+	kvfree(zt->pfn);
+}
+
+/* Free memory of the zone that is not part of a free pageblock. */
+static unsigned long scattered(struct zone *zone)
+{
+	unsigned long nr = 0;
+	unsigned int order;
+
+	for (order = 0; order < pageblock_order; order++)
+		nr += zone->free_area[order].nr_free << order;
+	return nr;
+}
+
+/* All contents hold. Returns how many pages are elsewhere than before. */
+static unsigned long check_contents(struct kunit *test, struct zone_test *zt)
+{
+	unsigned long moved = 0, bad = 0;
+	pgoff_t i;
+
+	for (i = 1; i < NR_PAGES; i += 2) {
+		struct page *page = test_file_page(test, zt->file, i);
+
+		moved += page_to_pfn(page) != zt->pfn[i];
+		bad += !holds(test, zt, i);
+	}
+	KUNIT_EXPECT_EQ(test, bad, 0);
+	return moved;
+}
+
+static void check_nothing_in_hand(struct kunit *test, struct zone_test *zt)
+{
+	unsigned int order;
+
+	KUNIT_EXPECT_TRUE(test, list_empty(&zt->cc.migratepages));
+	KUNIT_EXPECT_TRUE(test, list_empty(&zt->cc.spare));
+	for (order = 0; order < MAX_ORDER; order++)
+		KUNIT_EXPECT_TRUE(test, list_empty(&zt->cc.freepages[order]));
+	KUNIT_EXPECT_EQ(test, zt->cc.nr_freepages, 0);
+	KUNIT_EXPECT_EQ(test, test_nr_isolated(), 0);
+}
+
+static void run_compacts_the_zone(struct kunit *test)
+{
+	struct zone_test *zt = test->priv;
+	unsigned long before, after, moved;
+	long free;
+
+	before = scattered(zt->zone);
+	free = zone_page_state_snapshot(zt->zone, NR_FREE_PAGES);
+	KUNIT_ASSERT_GE(test, before, NR_PAGES / 2);
+
+	KUNIT_EXPECT_EQ(test, compact_zone(&zt->cc), COMPACT_COMPLETE);
+	drain_all_pages(zt->zone);
+	after = scattered(zt->zone);
+	moved = check_contents(test, zt);
+	kunit_info(test, "scattered: %lu before, %lu after; %lu moved\n",
+		   before, after, moved);
+
+	check_nothing_in_hand(test, zt);
+	/* most of the holes are now whole blocks */
+	KUNIT_EXPECT_LE(test, after, before - NR_PAGES / 4);
+	KUNIT_EXPECT_GE(test, moved, NR_PAGES / 8);
+	/* the machine does little else meanwhile */
+	free -= zone_page_state_snapshot(zt->zone, NR_FREE_PAGES);
+	KUNIT_EXPECT_LE(test, abs(free), 256L);
+}
+
+static bool first_block_only(struct compact_control *cc)
+{
+	struct zone_test *zt = container_of(cc, struct zone_test, cc);
+
+	if (cc->source.end_pfn)
+		return false;
+	cc->source.start_pfn = pageblock_start_pfn(zt->pfn[1]);
+	cc->source.end_pfn = pageblock_end_pfn(zt->pfn[1]);
+	return true;
+}
+
+static bool no_target(struct compact_control *cc)
+{
+	return false;
+}
+
+static void nothing_to_begin(struct compact_control *cc)
+{
+}
+
+static const struct compact_policy nowhere_policy = {
+	.begin		= nothing_to_begin,
+	.next_source	= first_block_only,
+	.next_target	= no_target,
+};
+
+/* Without a target, what was isolated returns to its list. */
+static void run_without_target_changes_nothing(struct kunit *test)
+{
+	struct zone_test *zt = test->priv;
+
+	zt->cc.policy = &nowhere_policy;
+	KUNIT_EXPECT_EQ(test, compact_zone(&zt->cc), COMPACT_COMPLETE);
+	check_nothing_in_hand(test, zt);
+	KUNIT_EXPECT_EQ(test, check_contents(test, zt), 0);
+	lru_add_drain();
+	KUNIT_EXPECT_TRUE(test, PageLRU(pfn_to_page(zt->pfn[1])));
+}
+
+/* At the watermark there is no target either, and the caller is told why. */
+static void run_at_the_watermark_stops(struct kunit *test)
+{
+	struct zone_test *zt = test->priv;
+	unsigned long min = zt->zone->_watermark[WMARK_MIN];
+	enum compact_result result;
+
+	zt->zone->_watermark[WMARK_MIN] = zone_managed_pages(zt->zone);
+	result = compact_zone(&zt->cc);
+	zt->zone->_watermark[WMARK_MIN] = min;
+
+	KUNIT_EXPECT_EQ(test, result, COMPACT_PARTIAL_SKIPPED);
+	check_nothing_in_hand(test, zt);
+	KUNIT_EXPECT_EQ(test, check_contents(test, zt), 0);
+}
+
+/* Nothing needs to be done for a page that is there. */
+static void run_ends_before_it_begins(struct kunit *test)
+{
+	struct zone_test *zt = test->priv;
+
+	zt->cc.order = 0;
+	zt->cc.migratetype = MIGRATE_MOVABLE;
+	KUNIT_EXPECT_EQ(test, compact_zone(&zt->cc), COMPACT_SUCCESS);
+	KUNIT_EXPECT_EQ(test, zt->cc.total_migrate_scanned, 0);
+}
+
+/* Take all free blocks away and ask for one: the run ends when it is there. */
+static void run_ends_with_what_was_wanted(struct kunit *test)
+{
+	struct zone_test *zt = test->priv;
+	enum compact_result result;
+	struct page *page;
+	LIST_HEAD(taken);
+
+	while ((page = alloc_pages(GFP_NOWAIT | __GFP_NOWARN, pageblock_order)))
+		list_add(&page->lru, &taken);
+
+	zt->cc.order = pageblock_order;
+	zt->cc.migratetype = MIGRATE_MOVABLE;
+	result = compact_zone(&zt->cc);
+
+	while ((page = list_first_entry_or_null(&taken, struct page, lru))) {
+		list_del(&page->lru);
+		__free_pages(page, pageblock_order);
+	}
+
+	KUNIT_EXPECT_EQ(test, result, COMPACT_SUCCESS);
+	KUNIT_EXPECT_GT(test, zt->cc.total_migrate_scanned, 0);
+	KUNIT_EXPECT_LT(test, zt->cc.linear.source_end,
+			zt->cc.linear.target_start);
+	check_nothing_in_hand(test, zt);
+	KUNIT_EXPECT_GT(test, check_contents(test, zt), 0);
+}
+
+static struct kunit_case zone_test_cases[] = {
+	KUNIT_CASE(run_compacts_the_zone),
+	KUNIT_CASE(run_without_target_changes_nothing),
+	KUNIT_CASE(run_at_the_watermark_stops),
+	KUNIT_CASE(run_ends_before_it_begins),
+	KUNIT_CASE(run_ends_with_what_was_wanted),
+	{ }
+};
+
+static struct kunit_suite zone_test_suite = {
+	.name = "compaction-zone",
+	.init = zone_test_init,
+	.exit = zone_test_exit,
+	.test_cases = zone_test_cases,
+};
+
+kunit_test_suite(zone_test_suite);
