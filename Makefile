@@ -5,6 +5,7 @@
 # boots it lies in lab/.
 
 FLAVOUR ?= ours
+debug := $(patsubst 1,debug,$(filter-out 0,$(DEBUG)))
 export LINUX
 
 .PHONY: help run test kunit kernel tree shell series-check clean
@@ -26,7 +27,7 @@ kunit:	## the unit tests, under User Mode Linux
 
 kernel:	## build/FLAVOUR/bzImage; FLAVOUR=ours|stock|none, DEBUG=1
 	@lab/deps build
-	@lab/kernel $(FLAVOUR) $(if $(filter-out 0,$(DEBUG)),debug)
+	@lab/kernel $(FLAVOUR) $(debug)
 
 tree:	## the finished kernel source, in build/src/ours
 	@lab/deps build
@@ -34,8 +35,8 @@ tree:	## the finished kernel source, in build/src/ours
 
 shell:	## a shell in a guest; FLAVOUR=ours|stock|none, DEBUG=1
 	@lab/deps build boot
-	@lab/kernel $(FLAVOUR) $(if $(filter-out 0,$(DEBUG)),debug)
-	@lab/boot --kernel build/$(FLAVOUR)$(if $(filter-out 0,$(DEBUG)),-debug)/bzImage --interactive
+	@lab/kernel $(FLAVOUR) $(debug)
+	@lab/boot --kernel build/$(FLAVOUR)$(if $(debug),-debug)/bzImage --interactive
 
 series-check:	## long: do the patches go on to every 6.1.y that Debian still has?
 	@lab/deps build

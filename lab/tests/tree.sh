@@ -62,7 +62,7 @@ LINUX_OVERRIDE=
 make_base
 make_copy
 echo "TAP version 13"
-echo "1..11"
+echo "1..12"
 
 in_copy > "$tmp/log" 2>&1
 result $? "the series goes on to a tree named by LINUX"
@@ -98,6 +98,9 @@ make_copy
 sed -i '/CONFIG_COMPACTION/d' "$base/kernel/sysctl.c"
 refuses "a base without the blocks to take out is refused" "kernel/sysctl.c" in_copy
 
+LINUX_OVERRIDE=$copy/build/src/stock
+refuses "LINUX within build/ is refused" "lies in build/" in_copy
+[ -f "$copy/build/src/stock/Makefile" ] || exit 1	# and still there
 LINUX_OVERRIDE=$tmp/nothing
 refuses "LINUX that is no kernel tree is refused" "not a kernel source tree" in_copy
 LINUX_OVERRIDE=$base
