@@ -33,3 +33,12 @@ need_disk() { # MEBIBYTES PURPOSE
 	[ "$free" -ge "$1" ] ||
 		die "$2 needs $1 MiB in ${build#"$top"/}, and $free MiB are free"
 }
+
+# A line of TAP. At its end a test says whether it passed by [ "$bad" = 0 ].
+nr=0
+bad=0
+result() { # STATUS NAME
+	nr=$((nr + 1))
+	[ "$1" = 0 ] || { bad=$((bad + 1)); printf 'not '; }
+	echo "ok $nr - $2"
+}

@@ -27,14 +27,6 @@ field() { # NAME, out of $out
 	printf '%s\n' "$out" | sed -n "s/^# .*\<$1=\([0-9]*\).*/\1/p" | tail -n 1
 }
 
-nr=0
-bad=0
-result() { # STATUS NAME
-	nr=$((nr + 1))
-	[ "$1" = 0 ] || { bad=$((bad + 1)); printf 'not '; }
-	echo "ok $nr - $2"
-}
-
 echo "TAP version 13"
 echo "1..6"
 for seed in 1 2; do

@@ -14,14 +14,6 @@ tmp=$(mktemp -d -p "$build")
 trap 'rm -rf "$tmp"' EXIT
 copy=$tmp/copy
 base=$tmp/base
-nr=0
-bad=0
-
-result() { # STATUS NAME
-	nr=$((nr + 1))
-	[ "$1" = 0 ] || { bad=$((bad + 1)); printf 'not '; }
-	echo "ok $nr - $2"
-}
 
 # The command fails and says what is asked for in one line.
 refuses() { # NAME PATTERN COMMAND...
