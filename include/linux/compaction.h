@@ -8,7 +8,9 @@
 
 #include <linux/types.h>
 
+struct alloc_context;
 struct node;
+struct page;
 struct pglist_data;
 struct zone;
 
@@ -79,15 +81,97 @@ static inline unsigned long compact_gap(unsigned int order)
 }
 
 #ifdef CONFIG_COMPACTION
+
 extern int sysctl_compact_unevictable_allowed;
-#endif
+extern int sysctl_extfrag_threshold;
+extern unsigned int sysctl_compaction_proactiveness;
+
+/* extfrag.c */
+int fragmentation_index(struct zone *zone, unsigned int order);
+unsigned int extfrag_for_order(struct zone *zone, unsigned int order);
+
+/* suitable.c */
+enum compact_result compaction_suitable(struct zone *zone, int order,
+					unsigned int alloc_flags,
+					int highest_zoneidx);
+bool compaction_zonelist_suitable(struct alloc_context *ac, int order,
+				  int alloc_flags);
+
+/* defer.c */
+void compaction_defer_reset(struct zone *zone, int order, bool alloc_success);
+
+/* direct.c */
+enum compact_result try_to_compact_pages(gfp_t gfp_mask, unsigned int order,
+					 unsigned int alloc_flags,
+					 const struct alloc_context *ac,
+					 enum compact_priority prio,
+					 struct page **page);
+bool should_compact_retry(struct alloc_context *ac, int order, int alloc_flags,
+			  enum compact_result result,
+			  enum compact_priority *prio, int *retries);
+
+/* kcompactd.c */
+void pgdat_init_kcompactd(struct pglist_data *pgdat);
+void kcompactd_run(int nid);
+void kcompactd_stop(int nid);
+void wakeup_kcompactd(struct pglist_data *pgdat, int order,
+		      int highest_zoneidx);
 
 /*
- * What reclaim and the page allocator ask before and after an attempt. As long
- * as allocations do not compact by themselves the answers are those of a kernel
- * without compaction, and gfp_compaction_allowed() sees to it that reclaim
- * neither stops early nor goes on for longer in the hope of it.
+ * What the results mean to an allocation that has to choose between another
+ * attempt, reclaim, and giving up. Each result has one meaning:
+ *
+ *   SUCCESS				progress: try to allocate, and again
+ *   COMPLETE				failed: no use to repeat it as it was
+ *   SKIPPED				needs reclaim first
+ *   DEFERRED, CONTENDED, PARTIAL	withdrawn: says little, so try harder
  */
+
+/**
+ * compaction_made_progress - did it lead to a free page, so that more may come?
+ * @result: of try_to_compact_pages()
+ */
+static inline bool compaction_made_progress(enum compact_result result)
+{
+	return result == COMPACT_SUCCESS;
+}
+
+/**
+ * compaction_failed - was everything tried that can be at this priority?
+ * @result: of try_to_compact_pages()
+ */
+static inline bool compaction_failed(enum compact_result result)
+{
+	return result == COMPACT_COMPLETE;
+}
+
+/**
+ * compaction_needs_reclaim - was there too little free memory to work in?
+ * @result: of try_to_compact_pages()
+ */
+static inline bool compaction_needs_reclaim(enum compact_result result)
+{
+	return result == COMPACT_SKIPPED;
+}
+
+/**
+ * compaction_withdrawn - did it give way before it could know?
+ * @result: of try_to_compact_pages()
+ */
+static inline bool compaction_withdrawn(enum compact_result result)
+{
+	switch (result) {
+	case COMPACT_DEFERRED:
+	case COMPACT_CONTENDED:
+	case COMPACT_PARTIAL_SKIPPED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+#else /* CONFIG_COMPACTION */
+
 static inline enum compact_result
 compaction_suitable(struct zone *zone, int order, unsigned int alloc_flags,
 		    int highest_zoneidx)
@@ -115,12 +199,10 @@ static inline bool compaction_withdrawn(enum compact_result result)
 	return true;
 }
 
-/* Nothing is remembered from one run to the next. */
-static inline void reset_isolation_suitable(struct pglist_data *pgdat)
+static inline void pgdat_init_kcompactd(struct pglist_data *pgdat)
 {
 }
 
-/* There is no daemon and no per-node file. */
 static inline void kcompactd_run(int nid)
 {
 }
@@ -134,6 +216,18 @@ static inline void wakeup_kcompactd(struct pglist_data *pgdat, int order,
 {
 }
 
+#endif /* CONFIG_COMPACTION */
+
+/* Nothing is remembered that would have to be forgotten. */
+static inline void reset_isolation_suitable(struct pglist_data *pgdat)
+{
+}
+
+#if defined(CONFIG_COMPACTION) && defined(CONFIG_SYSFS) && defined(CONFIG_NUMA)
+/* trigger.c */
+int compaction_register_node(struct node *node);
+void compaction_unregister_node(struct node *node);
+#else
 static inline int compaction_register_node(struct node *node)
 {
 	return 0;
@@ -142,5 +236,6 @@ static inline int compaction_register_node(struct node *node)
 static inline void compaction_unregister_node(struct node *node)
 {
 }
+#endif
 
 #endif /* _LINUX_COMPACTION_H */

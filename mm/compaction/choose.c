@@ -3,12 +3,16 @@
  * Which block next?
  *
  * The linear policy is the one of 2010: blocks are emptied from the bottom of
- * the zone upwards and filled from its top downwards, until the two meet. It
- * keeps no state beyond the run, so it neither costs nor remembers anything:
+ * the zone upwards and filled from its top downwards, until the two meet:
  *
  *   zone start                                                   zone end
  *   |  emptied  | source |      not looked at      | target |  filled  |
  *                        ^ source_end              ^ target_start
+ *
+ * A run that ends before they meet leaves its place to the next one, so that a
+ * zone is not gone over from its beginning for each page that is wanted. Runs
+ * that wait for pages have a place of their own to go on emptying from, as they
+ * can move what the others had to pass over.
  *
  * A block is whatever part of a pageblock lies in the zone, so a zone that
  * begins or ends in the middle of a pageblock needs no special case. Pages of
@@ -48,14 +52,45 @@ static bool in_huge_page(struct page *page)
 	return PageHead(head) && compound_order(head) >= pageblock_order;
 }
 
+/*
+ * Blocks under isolation belong to memory offlining or to alloc_contig_range(),
+ * which empty them themselves.
+ *
+ * A run that waits for nobody keeps to blocks of the type that is wanted: that
+ * is where a page may end up on the right list, and a movable page has little
+ * hope in blocks that other types have spoiled.
+ */
+static bool source_type_suitable(struct compact_control *cc, int migratetype)
+{
+	if (is_migrate_isolate(migratetype))
+		return false;
+	if (cc->order < 0 || cc->mode != MIGRATE_ASYNC)
+		return true;
+
+	if (cc->migratetype == MIGRATE_MOVABLE)
+		return is_migrate_movable(migratetype);
+	return migratetype == cc->migratetype;
+}
+
+/*
+ * Only blocks for movable pages and for CMA will do. Movable pages in a block
+ * of another type would force the next unmovable allocation to spoil a movable
+ * block, and the reserve for atomic allocations is not ours to use up. The last
+ * resort before the OOM killer may do the former.
+ */
+static bool target_type_suitable(struct compact_control *cc, int migratetype)
+{
+	if (cc->any_target && migratetype < MIGRATE_PCPTYPES)
+		return true;
+
+	return is_migrate_movable(migratetype);
+}
+
 /**
  * compact_source_suitable - is it worth while to look for pages in a block?
  * @cc: the run
  * @block: part of one pageblock; both ends must be in the zone and online,
  *	otherwise the block is a hole and is not suitable
- *
- * Blocks under isolation belong to memory offlining or to alloc_contig_range(),
- * which empty them themselves.
  *
  * Context: any; no lock is needed, and the answer is a hint. Asked again before
  * each batch, since a block can be isolated or go offline while it is worked on.
@@ -70,17 +105,13 @@ bool compact_source_suitable(struct compact_control *cc,
 	if (!page || in_free_block(block->start_pfn) || in_huge_page(page))
 		return false;
 
-	return !is_migrate_isolate_page(page);
+	return source_type_suitable(cc, get_pageblock_migratetype(page));
 }
 
 /**
  * compact_target_suitable - may pages be moved to the free pages of a block?
  * @cc: the run
  * @block: as for compact_source_suitable()
- *
- * Only blocks for movable pages and for CMA will do. Movable pages in a block
- * of another type would force the next unmovable allocation to spoil a movable
- * block, and the reserve for atomic allocations is not ours to use up.
  *
  * Context: any; no lock is needed, and the answer is a hint. Asked again before
  * each batch.
@@ -95,13 +126,57 @@ bool compact_target_suitable(struct compact_control *cc,
 	if (!page || in_free_block(block->start_pfn) || in_huge_page(page))
 		return false;
 
-	return is_migrate_movable(get_pageblock_migratetype(page));
+	return target_type_suitable(cc, get_pageblock_migratetype(page));
 }
 
 static void linear_begin(struct compact_control *cc)
 {
-	cc->linear.source_end = cc->zone->zone_start_pfn;
-	cc->linear.target_start = zone_end_pfn(cc->zone);
+	struct zone_compaction *zc = &cc->zone->compaction;
+	unsigned long start = cc->zone->zone_start_pfn;
+	unsigned long end = zone_end_pfn(cc->zone);
+	unsigned long source, target;
+
+	cc->linear.source_end = start;
+	cc->linear.target_start = end;
+	cc->linear.resumed = false;
+	if (cc->from_the_ends)
+		return;
+
+	/* the zone may have grown or shrunk since they were noted */
+	source = READ_ONCE(zc->source_pfn[cc->mode != MIGRATE_ASYNC]);
+	target = READ_ONCE(zc->target_pfn);
+	if (source < start || target > end || source >= target)
+		return;
+
+	cc->linear.source_end = source;
+	cc->linear.target_start = target;
+	cc->linear.resumed = source > start || target < end;
+	cc->migrate_pfn = source;
+	cc->target.start_pfn = target;
+	cc->target.end_pfn = target;
+}
+
+/*
+ * A target that still has something free comes first next time. Once the two
+ * have met, runs begin anew from the ends.
+ */
+static bool linear_end(struct compact_control *cc)
+{
+	struct zone_compaction *zc = &cc->zone->compaction;
+	unsigned long source = cc->linear.source_end;
+	unsigned long target = cc->linear.target_start;
+	bool met = source >= target;
+
+	if (met) {
+		source = 0;
+		target = 0;
+	} else if (cc->target.start_pfn < cc->target.end_pfn) {
+		target = cc->target.end_pfn;
+	}
+
+	WRITE_ONCE(zc->source_pfn[cc->mode != MIGRATE_ASYNC], source);
+	WRITE_ONCE(zc->target_pfn, target);
+	return met && !cc->linear.resumed;
 }
 
 static bool linear_next_source(struct compact_control *cc)
@@ -149,4 +224,5 @@ const struct compact_policy compact_linear = {
 	.begin		= linear_begin,
 	.next_source	= linear_next_source,
 	.next_target	= linear_next_target,
+	.end		= linear_end,
 };

@@ -92,6 +92,8 @@ static struct compact_control *begin(struct choose_test *ct, unsigned long skip,
 	ct->zone.spanned_pages = nr;
 	ct->cc = (struct compact_control) {
 		.zone = &ct->zone,
+		.order = -1,
+		.mode = MIGRATE_SYNC,
 		.policy = &compact_linear,
 	};
 	compact_linear.begin(&ct->cc);
@@ -224,6 +226,109 @@ static void linear_leaves_isolated_blocks(struct kunit *test)
 }
 #endif
 
+/* Who waits for nobody stays with blocks of the type that is wanted. */
+static void linear_async_keeps_to_the_type(struct kunit *test)
+{
+	struct choose_test *ct = test->priv;
+	struct compact_control *cc;
+
+	set_type(ct, 0, MIGRATE_UNMOVABLE);
+	cc = begin(ct, 0, 4 * pageblock_nr_pages);
+	cc->order = 3;
+	cc->migratetype = MIGRATE_MOVABLE;
+	expect_source(test, cc, nth_block(ct, 0), nth_block(ct, 1));
+
+	cc = begin(ct, 0, 4 * pageblock_nr_pages);
+	cc->order = 3;
+	cc->mode = MIGRATE_ASYNC;
+	cc->migratetype = MIGRATE_MOVABLE;
+	expect_source(test, cc, nth_block(ct, 1), nth_block(ct, 2));
+
+	cc = begin(ct, 0, 4 * pageblock_nr_pages);
+	cc->order = 3;
+	cc->mode = MIGRATE_ASYNC;
+	cc->migratetype = MIGRATE_UNMOVABLE;
+	expect_source(test, cc, nth_block(ct, 0), nth_block(ct, 1));
+	KUNIT_EXPECT_FALSE(test, cc->policy->next_source(cc));
+}
+
+static void linear_last_resort_fills_any_type(struct kunit *test)
+{
+	struct choose_test *ct = test->priv;
+	struct compact_control *cc;
+
+	set_type(ct, 2, MIGRATE_HIGHATOMIC);
+	set_type(ct, 3, MIGRATE_UNMOVABLE);
+	cc = begin(ct, 0, 4 * pageblock_nr_pages);
+	cc->any_target = true;
+	expect_target(test, cc, nth_block(ct, 3), nth_block(ct, 4));
+	expect_target(test, cc, nth_block(ct, 1), nth_block(ct, 2));
+}
+
+/* A run that ended early leaves its place to the next of its kind. */
+static void linear_goes_on(struct kunit *test)
+{
+	struct choose_test *ct = test->priv;
+	unsigned long size = 4 * pageblock_nr_pages;
+	struct compact_control *cc = begin(ct, 0, size);
+
+	expect_source(test, cc, nth_block(ct, 0), nth_block(ct, 1));
+	expect_target(test, cc, nth_block(ct, 3), nth_block(ct, 4));
+	KUNIT_EXPECT_FALSE(test, cc->policy->end(cc));
+
+	/* the target had something left; the source was finished */
+	cc = begin(ct, 0, size);
+	expect_source(test, cc, nth_block(ct, 1), nth_block(ct, 2));
+	expect_target(test, cc, nth_block(ct, 3), nth_block(ct, 4));
+	cc->target.start_pfn = cc->target.end_pfn;
+	expect_source(test, cc, nth_block(ct, 2), nth_block(ct, 3));
+	expect_end(test, cc);
+	/* the ends have met, but not all blocks had their turn in this run */
+	KUNIT_EXPECT_FALSE(test, cc->policy->end(cc));
+
+	cc = begin(ct, 0, size);
+	expect_source(test, cc, nth_block(ct, 0), nth_block(ct, 1));
+}
+
+static void linear_says_when_all_is_done(struct kunit *test)
+{
+	struct choose_test *ct = test->priv;
+	struct compact_control *cc = begin(ct, 0, pageblock_nr_pages);
+
+	expect_source(test, cc, nth_block(ct, 0), nth_block(ct, 1));
+	expect_end(test, cc);
+	KUNIT_EXPECT_TRUE(test, cc->policy->end(cc));
+}
+
+/* What was noted for the zone as it was is of no use once it has changed. */
+static void linear_survives_a_zone_that_changes(struct kunit *test)
+{
+	struct choose_test *ct = test->priv;
+	struct compact_control *cc = begin(ct, 0, 4 * pageblock_nr_pages);
+
+	expect_source(test, cc, nth_block(ct, 0), nth_block(ct, 1));
+	expect_source(test, cc, nth_block(ct, 1), nth_block(ct, 2));
+	cc->policy->end(cc);
+
+	cc = begin(ct, 0, pageblock_nr_pages);
+	expect_source(test, cc, nth_block(ct, 0), nth_block(ct, 1));
+	expect_end(test, cc);
+}
+
+static void linear_begins_anew_if_told_to(struct kunit *test)
+{
+	struct choose_test *ct = test->priv;
+	struct compact_control *cc = begin(ct, 0, 4 * pageblock_nr_pages);
+
+	expect_source(test, cc, nth_block(ct, 0), nth_block(ct, 1));
+	cc->policy->end(cc);
+
+	cc = begin(ct, 0, 4 * pageblock_nr_pages);
+	cc->from_the_ends = true;
+	cc->policy->begin(cc);
+	expect_source(test, cc, nth_block(ct, 0), nth_block(ct, 1));
+}
+
 static void linear_spares_atomic_reserve(struct kunit *test)
 {
 	struct choose_test *ct = test->priv;
@@ -297,6 +402,12 @@ static struct kunit_case choose_test_cases[] = {
 	KUNIT_CASE(linear_unaligned_zone),
 	KUNIT_CASE(linear_part_of_a_block),
 	KUNIT_CASE(linear_passes_over_types),
+	KUNIT_CASE(linear_async_keeps_to_the_type),
+	KUNIT_CASE(linear_last_resort_fills_any_type),
+	KUNIT_CASE(linear_goes_on),
+	KUNIT_CASE(linear_says_when_all_is_done),
+	KUNIT_CASE(linear_survives_a_zone_that_changes),
+	KUNIT_CASE(linear_begins_anew_if_told_to),
 #ifdef CONFIG_MEMORY_ISOLATION
 	KUNIT_CASE(linear_leaves_isolated_blocks),
 #endif

@@ -40,9 +40,12 @@ int isolate_migratepages_range(struct compact_control *cc,
 		}
 
 		ret = isolate_source(cc, block_end);
+		if (cc->migrate_pfn >= block_end)
+			compact_block_done(cc);
 		if (ret)
 			break;
 	}
+	compact_flush_failures(cc);
 	return ret;
 }
 

@@ -3,7 +3,6 @@
  * Ranges that somebody else has chosen: all free pages of one or none, and the
  * movable pages of one with no regard to what compaction would choose.
  */
-#include <linux/file.h>
 #include <linux/migrate.h>
 #include "test_util.h"
 
@@ -101,7 +100,7 @@ static void finds_movable_pages_anywhere(struct kunit *test)
 							 ct->end_pfn), 0);
 	KUNIT_EXPECT_EQ(test, ct->cc.nr_migratepages, 0);
 	KUNIT_EXPECT_EQ(test, ct->cc.migrate_pfn, ct->end_pfn);
-	fput(file);
+	test_put_file(file);
 }
 
 static struct kunit_case contig_test_cases[] = {

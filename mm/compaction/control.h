@@ -6,6 +6,8 @@
 #ifndef _MM_COMPACTION_CONTROL_H
 #define _MM_COMPACTION_CONTROL_H
 
+#include <linux/compaction.h>
+#include <linux/compaction_zone.h>
 #include <linux/list.h>
 #include <linux/migrate_mode.h>
 #include <linux/mmzone.h>
@@ -21,12 +23,19 @@ struct compact_block {
 /**
  * struct compact_control - one run over one zone
  * @zone: the zone; a run never leaves it
- * @order: stop once a free page of this order exists; -1: do the whole zone
+ * @order: the order that is wanted; -1: no page in particular
  * @migratetype: for whom that page has to be suitable (only with an @order)
  * @gfp_mask: the allocation context; without __GFP_FS, file pages stay
  * @mode: how long migration may block
  * @alloc_contig: the caller wants a given range, so huge pages move as well
  * @contended: somebody else needed a lock, or a fatal signal came: give up
+ * @from_the_ends: begin anew, whatever earlier runs have done
+ * @any_target: use blocks of every type as targets: this is the last resort
+ * @skip_spoiled: once a page cannot be moved, leave the rest of the aligned
+ *	range of @order that it spoils
+ * @goal: says %COMPACT_CONTINUE or how the run ends; NULL: a page of @order is
+ *	free, or with an @order of -1 never
+ * @capture: where the page that is wanted is kept for the caller, or NULL
  * @migratepages: isolated pages that are to move
  * @nr_migratepages: number of base pages on @migratepages
  * @migrate_pfn: the first pfn that the migration scanner has not looked at
@@ -34,12 +43,16 @@ struct compact_block {
  * @policy: who says which block comes next
  * @source: the block that is being emptied
  * @target: the block that is being filled, from the first pfn not looked at
- * @linear: how far the linear policy has come from either end of the zone
+ * @linear: how far the linear policy has come, and whether it went on from
+ *	where an earlier run stopped
  * @freepages: free pages taken from the buddy lists, by order, not prepared
  * @spare: prepared order-0 pages that migration handed back
  * @nr_freepages: number of base pages on @freepages
  * @total_free_scanned: pages that the free scanner has gone over
  * @watermark_hit: a free page was refused to keep the zone above its watermark
+ * @failed_pages: how many pages could not be moved, by reason; see why.c
+ * @failed_here: bits of the reasons met in the block that is being emptied
+ * @failed_blocks: in how many blocks each reason was met
  *
  * Lives on the stack of the compacting task and belongs to it alone: no lock.
  */
@@ -51,6 +64,11 @@ struct compact_control {
 	enum migrate_mode mode;
 	bool alloc_contig;
 	bool contended;
+	bool from_the_ends;
+	bool any_target;
+	bool skip_spoiled;
+	enum compact_result (*goal)(struct compact_control *cc);
+	struct capture_control *capture;
 
 	struct list_head migratepages;
 	unsigned int nr_migratepages;
@@ -64,6 +82,7 @@ struct compact_control {
 	struct {
 		unsigned long source_end;
 		unsigned long target_start;
+		bool resumed;
 	} linear;
 
 	struct list_head freepages[MAX_ORDER];
@@ -71,7 +90,29 @@ struct compact_control {
 	unsigned int nr_freepages;
 	unsigned long total_free_scanned;
 	bool watermark_hit;
+
+	unsigned int failed_pages[NR_COMPACT_FAILURES];
+	unsigned long failed_here;
+	unsigned int failed_blocks[NR_COMPACT_FAILURES];
 #endif
+};
+
+/**
+ * struct capture_control - the free page that a compacting task waits for
+ * @zone: where it has to be
+ * @order: of what order
+ * @migratetype: for what use
+ * @page: the page, once it has been taken
+ *
+ * While current->capture_control points here, the buddy allocator leaves the
+ * first page that becomes free on this CPU in the task's context, or in an
+ * interrupt on top of it, to the task instead of putting it on its free list.
+ */
+struct capture_control {
+	struct zone *zone;
+	unsigned int order;
+	int migratetype;
+	struct page *page;
 };
 
 int isolate_migratepages_range(struct compact_control *cc,

@@ -2,8 +2,11 @@
 /*
  * Memory compaction: the way of a page through this folder.
  *
- *            trigger.c            an administrator asks for huge pages
- *                |
+ *   direct.c  trigger.c  kcompactd.c     an allocation that fails, an
+ *       \         |         /            administrator, a daemon per node
+ *        \        |        /
+ *       suitable.c, defer.c       is it of use? did it fail just now?
+ *                |                (extfrag.c: is fragmentation to blame?)
  *                v
  *             zone.c              one run over one zone: block after block,
  *            /   |   \            batch after batch, until nothing is left to
@@ -17,8 +20,9 @@
  *        +-> migrate.c <--+       copy, remap, and free the old page, which
  *                                 merges with its free neighbours
  *
- * contig.c walks a given range with the same scanner for alloc_contig_range();
- * movable.c is how a driver says that a page of its own may move.
+ * why.c counts what could not be moved, and why. contig.c walks a given range
+ * with the same scanner for alloc_contig_range(); movable.c is how a driver
+ * says that a page of its own may move.
  *
  * Choosing a block and working on it are kept apart: source.c and target.c are
  * given a block and never ask where it came from, and a policy in choose.c
@@ -63,6 +67,8 @@
  * @begin: called once, before anything else
  * @next_source: find the next block to empty and put it in cc->source
  * @next_target: find the next block to fill and put it in cc->target
+ * @end: called once, after the last block; says whether every block of the zone
+ *	has had its turn, and remembers what is worth it
  *
  * Both finders return false when there is none left, which ends the run. They
  * are called without locks, may sleep, and must come to an end.
@@ -71,6 +77,7 @@ struct compact_policy {
 	void (*begin)(struct compact_control *cc);
 	bool (*next_source)(struct compact_control *cc);
 	bool (*next_target)(struct compact_control *cc);
+	bool (*end)(struct compact_control *cc);
 };
 
 /* choose.c */
@@ -81,23 +88,29 @@ bool compact_target_suitable(struct compact_control *cc,
 			     const struct compact_block *block);
 
 /* source.c */
-/* What a look at a page says about moving it. */
+/*
+ * What a look at a page says about moving it. All but the first two are reasons
+ * why not; they keep their numbers as such, see compact_failed().
+ */
 enum page_verdict {
-	PAGE_TAKEN,		/* isolated */
-	PAGE_FREE,		/* on a buddy list */
-	PAGE_HUGE,		/* part of a compound page */
-	PAGE_UNMOVABLE,		/* the kernel's own, or on its way elsewhere */
-	PAGE_PINNED,		/* someone else holds a reference */
-	PAGE_NEEDS_FS,		/* a file's, and the caller may not enter it */
-	PAGE_UNEVICTABLE,	/* mlocked, and the administrator says no */
-	PAGE_WRITEBACK,		/* under I/O that the caller may not wait for */
-	PAGE_DIRTY,		/* would have to be written first */
-	PAGE_LOCKED,		/* cannot be looked at without waiting */
+	PAGE_TAKEN		= -1,	/* isolated, or may well be */
+	PAGE_FREE		= -2,	/* on a buddy list */
+	PAGE_UNMOVABLE		= COMPACT_FAIL_UNMOVABLE,
+	PAGE_HUGE		= COMPACT_FAIL_HUGE,
+	PAGE_PERCPU		= COMPACT_FAIL_PERCPU,
+	PAGE_BUSY		= COMPACT_FAIL_BUSY,
+	PAGE_PINNED		= COMPACT_FAIL_PINNED,
+	PAGE_NEEDS_FS		= COMPACT_FAIL_FILE,
+	PAGE_UNEVICTABLE	= COMPACT_FAIL_MLOCKED,
+	PAGE_WRITEBACK		= COMPACT_FAIL_WRITEBACK,
+	PAGE_DIRTY		= COMPACT_FAIL_DIRTY,
+	PAGE_LOCKED		= COMPACT_FAIL_LOCKED,
 };
 
 int isolate_source(struct compact_control *cc, unsigned long end_pfn);
 enum page_verdict page_verdict(struct compact_control *cc, struct page *page,
 			       unsigned long *nr);
+enum page_verdict page_left_verdict(struct page *page);
 
 /* target.c */
 void compact_targets_init(struct compact_control *cc);
@@ -109,6 +122,62 @@ void release_targets(struct compact_control *cc);
 
 /* zone.c */
 enum compact_result compact_zone(struct compact_control *cc);
+
+/* extfrag.c */
+/**
+ * struct free_summary - the free lists of a zone, summed up for one order
+ * @pages: free base pages
+ * @blocks: free pages of any order, each counted as one
+ * @suitable: free base pages that are part of a free page of the order or more
+ */
+struct free_summary {
+	u64 pages;
+	u64 blocks;
+	u64 suitable;
+};
+
+void compact_count_free(struct zone *zone, unsigned int order,
+			struct free_summary *free);
+int compact_extfrag_index(const struct free_summary *free, unsigned int order);
+unsigned int compact_unusable_index(const struct free_summary *free);
+
+/* suitable.c */
+enum compact_result compact_verdict(struct zone *zone, int order,
+				    unsigned int alloc_flags,
+				    int highest_zoneidx);
+
+/* defer.c */
+bool compact_deferred(struct zone *zone, int order);
+void compact_defer(struct zone *zone, int order);
+
+/* kcompactd.c */
+unsigned int compact_node_score(pg_data_t *pgdat);
+unsigned int compact_score_to_reach(unsigned int proactiveness);
+unsigned int compact_score_to_begin(unsigned int proactiveness);
+
+/* why.c */
+#ifdef CONFIG_COMPACTION
+void compact_failed(struct compact_control *cc, enum compact_failure why,
+		    unsigned long pfn, unsigned long nr);
+void compact_failed_run(struct zone *zone, enum compact_failure why);
+void compact_block_done(struct compact_control *cc);
+void compact_flush_failures(struct compact_control *cc);
+#else
+/* Built with CONFIG_CMA alone nobody counts. */
+static inline void compact_failed(struct compact_control *cc,
+				  enum compact_failure why, unsigned long pfn,
+				  unsigned long nr)
+{
+}
+
+static inline void compact_block_done(struct compact_control *cc)
+{
+}
+
+static inline void compact_flush_failures(struct compact_control *cc)
+{
+}
+#endif
 
 /* Built with CONFIG_CMA alone the scanners do not count. */
 static inline void count_isolated(unsigned long nr)

@@ -55,6 +55,27 @@ static unsigned long rest_of_compound(struct page *page)
 	return (1UL << order) - seen;
 }
 
+/*
+ * A page that is neither free, nor on an LRU list, nor a driver's movable one.
+ * Slab and page tables use page->mapping for something else.
+ */
+static enum page_verdict off_list_verdict(struct page *page)
+{
+	if (!page_count(page))
+		return PAGE_PERCPU;
+	if (PageSlab(page) || page_has_type(page) || PageReserved(page))
+		return PAGE_UNMOVABLE;
+
+	return READ_ONCE(page->mapping) ? PAGE_BUSY : PAGE_UNMOVABLE;
+}
+
+/* A compound page may be the kernel's own, or memory that is huge already. */
+static enum page_verdict compound_verdict(struct page *page)
+{
+	return PageLRU(compound_head(page)) || PageHuge(page) ? PAGE_HUGE :
+								PAGE_UNMOVABLE;
+}
+
 /**
  * page_verdict - say from a look alone whether a page may be movable
  * @cc: the run
@@ -82,14 +103,40 @@ enum page_verdict page_verdict(struct compact_control *cc, struct page *page,
 	}
 	if (PageCompound(page) && !cc->alloc_contig) {
 		*nr = rest_of_compound(page);
-		return PAGE_HUGE;
+		return compound_verdict(page);
 	}
 	if (PageLRU(page))
 		return PAGE_TAKEN;
-	if (__PageMovable(page) && !PageIsolated(page))
-		return PAGE_TAKEN;
+	if (__PageMovable(page))
+		return PageIsolated(page) ? PAGE_BUSY : PAGE_TAKEN;
 
-	return PAGE_UNMOVABLE;
+	return off_list_verdict(page);
+}
+
+/**
+ * page_left_verdict - why did migration not move an isolated page?
+ * @page: isolated, and off its list; the caller holds a reference
+ *
+ * Migration does not tell, so this looks for what is in its way by now. That
+ * may have gone in between.
+ *
+ * Context: any.
+ */
+enum page_verdict page_left_verdict(struct page *page)
+{
+	int known;
+
+	if (PageWriteback(page))
+		return PAGE_WRITEBACK;
+	if (PageLocked(page))
+		return PAGE_LOCKED;
+	if (__PageMovable(page))
+		return PAGE_BUSY;
+
+	known = 1 + total_mapcount(page);
+	if (page_mapping(page))
+		known += compound_nr(page) + !!page_has_private(page);
+	return page_count(page) > known ? PAGE_PINNED : PAGE_BUSY;
 }
 
 /*
@@ -169,10 +216,10 @@ static enum page_verdict lru_verdict(struct compact_control *cc,
 static enum page_verdict claim_lru_page(struct compact_control *cc,
 					struct page *page)
 {
-	enum page_verdict verdict = PAGE_UNMOVABLE;
+	enum page_verdict verdict = PAGE_BUSY;
 
 	if (!get_page_unless_zero(page))
-		return PAGE_UNMOVABLE;
+		return PAGE_PERCPU;
 
 	if (PageCompound(page) && !cc->alloc_contig)
 		verdict = PAGE_HUGE;
@@ -180,7 +227,7 @@ static enum page_verdict claim_lru_page(struct compact_control *cc,
 		verdict = lru_verdict(cc, page);
 
 	if (verdict == PAGE_TAKEN && !TestClearPageLRU(page))
-		verdict = PAGE_UNMOVABLE;
+		verdict = PAGE_BUSY;
 	if (verdict != PAGE_TAKEN)
 		put_page(page);
 
@@ -265,6 +312,45 @@ static int isolate_hugetlb_page(struct compact_control *cc, struct page *page,
 	return 0;
 }
 
+static enum page_verdict take_driver_page(struct compact_control *cc,
+					  struct page *page)
+{
+	isolate_mode_t mode = ISOLATE_UNEVICTABLE;
+
+	if (cc->mode == MIGRATE_ASYNC)
+		mode |= ISOLATE_ASYNC_MIGRATE;
+	if (isolate_movable_page(page, mode))
+		return PAGE_BUSY;
+
+	list_add(&page->lru, &cc->migratepages);
+	return PAGE_TAKEN;
+}
+
+static enum page_verdict take_page(struct compact_control *cc,
+				   struct page *page,
+				   struct claimed_pages *claimed,
+				   unsigned long *nr)
+{
+	enum page_verdict verdict = page_verdict(cc, page, nr);
+
+	if (verdict != PAGE_TAKEN)
+		return verdict;
+	if (!PageLRU(page))
+		return take_driver_page(cc, page);
+
+	verdict = claim_lru_page(cc, page);
+	if (verdict == PAGE_TAKEN)
+		claimed->page[claimed->nr++] = page;
+	return verdict;
+}
+
+/* How far is it from @pfn to the end of the range that it spoils? */
+static unsigned long spoiled_range(struct compact_control *cc,
+				   unsigned long pfn)
+{
+	return ALIGN(pfn + 1, 1UL << cc->order) - pfn;
+}
+
 /*
  * Deal with the page at cc->migrate_pfn and set *@nr to how many pages that
  * settles. A page that is taken is counted in cc->nr_migratepages.
@@ -272,28 +358,25 @@ static int isolate_hugetlb_page(struct compact_control *cc, struct page *page,
 static int isolate_one(struct compact_control *cc, struct page *page,
 		       struct claimed_pages *claimed, unsigned long *nr)
 {
+	enum page_verdict verdict;
+
 	if (cc->alloc_contig && PageHuge(page))
 		return isolate_hugetlb_page(cc, page, nr);
 
-	if (page_verdict(cc, page, nr) != PAGE_TAKEN)
-		return 0;
-
-	if (!PageLRU(page)) {
-		isolate_mode_t mode = ISOLATE_UNEVICTABLE;
-
-		if (cc->mode == MIGRATE_ASYNC)
-			mode |= ISOLATE_ASYNC_MIGRATE;
-		if (isolate_movable_page(page, mode))
-			return 0;
-		list_add(&page->lru, &cc->migratepages);
-	} else {
-		if (claim_lru_page(cc, page) != PAGE_TAKEN)
-			return 0;
-		claimed->page[claimed->nr++] = page;
+	verdict = take_page(cc, page, claimed, nr);
+	switch (verdict) {
+	case PAGE_TAKEN:
+		*nr = compound_nr(page);
+		cc->nr_migratepages += *nr;
+		break;
+	case PAGE_FREE:
+		break;
+	default:
+		compact_failed(cc, (enum compact_failure)verdict,
+			       cc->migrate_pfn, *nr);
+		if (cc->skip_spoiled)
+			*nr = max(*nr, spoiled_range(cc, cc->migrate_pfn));
 	}
-
-	*nr = compound_nr(page);
-	cc->nr_migratepages += *nr;
 	return 0;
 }
 

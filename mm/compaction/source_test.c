@@ -4,7 +4,6 @@
  * it took can be put back without a trace. Each test offers it single pages;
  * shmem pages stand for all that is on an LRU list.
  */
-#include <linux/file.h>
 #include <linux/migrate.h>
 #include <linux/mm_inline.h>
 #include <linux/pagemap.h>
@@ -41,7 +40,7 @@ static void source_test_exit(struct kunit *test)
 	struct source_test *st = test->priv;
 
 	if (st && !IS_ERR_OR_NULL(st->file))
-		fput(st->file);
+		test_put_file(st->file);
 }
 
 /* Offer one page. Returns how many base pages were taken. */
@@ -52,6 +51,17 @@ static unsigned int offer(struct kunit *test, struct compact_control *cc,
 	KUNIT_EXPECT_EQ(test, isolate_source(cc, page_to_pfn(page) + 1), 0);
 	KUNIT_EXPECT_EQ(test, cc->migrate_pfn, page_to_pfn(page) + 1);
 	return cc->nr_migratepages;
+}
+
+/* Offer one page that is to stay, for one reason, which is counted. */
+static void refused(struct kunit *test, struct compact_control *cc,
+		    struct page *page, enum compact_failure why)
+{
+	memset(cc->failed_pages, 0, sizeof(cc->failed_pages));
+	cc->failed_here = 0;
+	KUNIT_EXPECT_EQ(test, offer(test, cc, page), 0);
+	KUNIT_EXPECT_EQ(test, cc->failed_pages[why], 1);
+	KUNIT_EXPECT_EQ(test, cc->failed_here, BIT(why));
 }
 
 static void put_back(struct compact_control *cc)
@@ -94,7 +104,7 @@ static void leaves_pinned_pages(struct kunit *test)
 	unsigned long isolated = test_nr_isolated();
 
 	get_page(st->page);
-	KUNIT_EXPECT_EQ(test, offer(test, &st->cc, st->page), 0);
+	refused(test, &st->cc, st->page, COMPACT_FAIL_PINNED);
 	KUNIT_EXPECT_TRUE(test, PageLRU(st->page));
 	KUNIT_EXPECT_EQ(test, test_nr_isolated(), isolated);
 	put_page(st->page);
@@ -110,7 +120,7 @@ static void leaves_kernel_pages(struct kunit *test)
 	struct page *page = alloc_page(GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, page);
-	KUNIT_EXPECT_EQ(test, offer(test, &st->cc, page), 0);
+	refused(test, &st->cc, page, COMPACT_FAIL_UNMOVABLE);
 	KUNIT_EXPECT_EQ(test, page_count(page), 1);
 	__free_page(page);
 }
@@ -122,10 +132,13 @@ static void leaves_huge_pages(struct kunit *test)
 	unsigned long nr;
 
 	KUNIT_ASSERT_NOT_NULL(test, page);
-	KUNIT_EXPECT_EQ(test, page_verdict(&st->cc, page, &nr), PAGE_HUGE);
+	/* it may belong to the kernel, or to a process */
+	KUNIT_EXPECT_EQ(test, page_verdict(&st->cc, page, &nr), PAGE_UNMOVABLE);
 	KUNIT_EXPECT_EQ(test, nr, 8);
+	SetPageLRU(page);
 	KUNIT_EXPECT_EQ(test, page_verdict(&st->cc, page + 3, &nr), PAGE_HUGE);
 	KUNIT_EXPECT_EQ(test, nr, 5);
+	ClearPageLRU(page);
 	KUNIT_EXPECT_EQ(test, offer(test, &st->cc, page), 0);
 	__free_pages(page, 3);
 }
@@ -153,7 +166,7 @@ static void leaves_files_to_nofs_callers(struct kunit *test)
 	struct source_test *st = test->priv;
 
 	st->cc.gfp_mask = GFP_NOFS;
-	KUNIT_EXPECT_EQ(test, offer(test, &st->cc, st->page), 0);
+	refused(test, &st->cc, st->page, COMPACT_FAIL_FILE);
 }
 
 static void unevictable_pages_obey_the_knob(struct kunit *test)
@@ -167,7 +180,7 @@ static void unevictable_pages_obey_the_knob(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, PageUnevictable(page));
 
 	sysctl_compact_unevictable_allowed = 0;
-	KUNIT_EXPECT_EQ(test, offer(test, &st->cc, page), 0);
+	refused(test, &st->cc, page, COMPACT_FAIL_MLOCKED);
 	sysctl_compact_unevictable_allowed = 1;
 	KUNIT_EXPECT_EQ(test, offer(test, &st->cc, page), 1);
 	sysctl_compact_unevictable_allowed = allowed;
@@ -185,9 +198,9 @@ static void only_sync_waits_for_writeback(struct kunit *test)
 	unlock_page(st->page);
 
 	st->cc.mode = MIGRATE_ASYNC;
-	KUNIT_EXPECT_EQ(test, offer(test, &st->cc, st->page), 0);
+	refused(test, &st->cc, st->page, COMPACT_FAIL_WRITEBACK);
 	st->cc.mode = MIGRATE_SYNC_LIGHT;
-	KUNIT_EXPECT_EQ(test, offer(test, &st->cc, st->page), 0);
+	refused(test, &st->cc, st->page, COMPACT_FAIL_WRITEBACK);
 	st->cc.mode = MIGRATE_SYNC;
 	KUNIT_EXPECT_EQ(test, offer(test, &st->cc, st->page), 1);
 
@@ -204,7 +217,7 @@ static void async_leaves_locked_dirty_pages(struct kunit *test)
 	st->cc.mode = MIGRATE_ASYNC;
 
 	lock_page(st->page);
-	KUNIT_EXPECT_EQ(test, offer(test, &st->cc, st->page), 0);
+	refused(test, &st->cc, st->page, COMPACT_FAIL_LOCKED);
 	unlock_page(st->page);
 	KUNIT_EXPECT_EQ(test, offer(test, &st->cc, st->page), 1);
 	put_back(&st->cc);
@@ -221,9 +234,9 @@ static void only_sync_takes_what_must_be_written(struct kunit *test)
 	set_page_dirty(st->page);
 	mapping->a_ops = &none;
 	st->cc.mode = MIGRATE_ASYNC;
-	KUNIT_EXPECT_EQ(test, offer(test, &st->cc, st->page), 0);
+	refused(test, &st->cc, st->page, COMPACT_FAIL_DIRTY);
 	st->cc.mode = MIGRATE_SYNC_LIGHT;
-	KUNIT_EXPECT_EQ(test, offer(test, &st->cc, st->page), 0);
+	refused(test, &st->cc, st->page, COMPACT_FAIL_DIRTY);
 	st->cc.mode = MIGRATE_SYNC;
 	KUNIT_EXPECT_EQ(test, offer(test, &st->cc, st->page), 1);
 	mapping->a_ops = aops;
@@ -312,7 +325,63 @@ static void takes_pages_of_drivers(struct kunit *test)
 	__free_page(page);
 }
 
+static void knows_pages_in_transit(struct kunit *test)
+{
+	struct source_test *st = test->priv;
+	struct page *page = alloc_page(GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	__free_page(page);
+	KUNIT_ASSERT_FALSE(test, PageBuddy(page));
+	refused(test, &st->cc, page, COMPACT_FAIL_PERCPU);
+
+	/* somebody has taken it off its list, and will put it back */
+	KUNIT_ASSERT_EQ(test, isolate_lru_page(st->page), 0);
+	refused(test, &st->cc, st->page, COMPACT_FAIL_BUSY);
+	putback_lru_page(st->page);
+}
+
+/* One page that stays spoils the aligned range that is wanted, and no more. */
+static void leaves_spoiled_ranges(struct kunit *test)
+{
+	struct source_test *st = test->priv;
+	unsigned long pfn = test_alloc_block(test);
+
+	st->cc.order = 4;
+	st->cc.skip_spoiled = true;
+	st->cc.migrate_pfn = pfn + 3;
+	KUNIT_EXPECT_EQ(test, isolate_source(&st->cc, pfn + 40), 0);
+	KUNIT_EXPECT_EQ(test, st->cc.migrate_pfn, pfn + 40);
+	KUNIT_EXPECT_EQ(test, st->cc.total_migrate_scanned, 3);
+	KUNIT_EXPECT_EQ(test, st->cc.failed_pages[COMPACT_FAIL_UNMOVABLE], 3);
+	test_free_block(pfn);
+}
+
+/* What migration left is looked at again, for what may have been in its way. */
+static void guesses_why_migration_failed(struct kunit *test)
+{
+	struct source_test *st = test->priv;
+
+	KUNIT_ASSERT_EQ(test, offer(test, &st->cc, st->page), 1);
+	KUNIT_EXPECT_EQ(test, page_left_verdict(st->page), PAGE_BUSY);
+
+	get_page(st->page);
+	KUNIT_EXPECT_EQ(test, page_left_verdict(st->page), PAGE_PINNED);
+	put_page(st->page);
+
+	lock_page(st->page);
+	KUNIT_EXPECT_EQ(test, page_left_verdict(st->page), PAGE_LOCKED);
+	set_page_writeback(st->page);
+	unlock_page(st->page);
+	KUNIT_EXPECT_EQ(test, page_left_verdict(st->page), PAGE_WRITEBACK);
+	end_page_writeback(st->page);
+	put_back(&st->cc);
+}
+
 static struct kunit_case source_test_cases[] = {
+	KUNIT_CASE(knows_pages_in_transit),
+	KUNIT_CASE(leaves_spoiled_ranges),
+	KUNIT_CASE(guesses_why_migration_failed),
 	KUNIT_CASE(takes_lru_pages),
 	KUNIT_CASE(takes_no_page_twice),
 	KUNIT_CASE(leaves_pinned_pages),

@@ -7,6 +7,7 @@
 #define _MM_COMPACTION_TEST_UTIL_H
 
 #include <kunit/test.h>
+#include <linux/file.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/page-isolation.h>
@@ -77,6 +78,7 @@ static inline void test_init_control(struct compact_control *cc,
 		.order = -1,
 		.gfp_mask = GFP_KERNEL,
 		.mode = MIGRATE_SYNC,
+		.from_the_ends = true,
 	};
 	INIT_LIST_HEAD(&cc->migratepages);
 	compact_targets_init(cc);
@@ -92,6 +94,13 @@ static inline struct page *test_file_page(struct kunit *test,
 	lru_add_drain();
 	put_page(page);
 	return page;
+}
+
+/* Let go of a file; its pages are free when this returns. */
+static inline void test_put_file(struct file *file)
+{
+	fput(file);
+	flush_delayed_fput();
 }
 
 #endif /* _MM_COMPACTION_TEST_UTIL_H */

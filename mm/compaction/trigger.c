@@ -5,9 +5,12 @@
  *   /proc/sys/vm/compact_memory (0200): a write compacts every zone of every
  *	online node and returns when that is done
  *   /proc/sys/vm/compact_unevictable_allowed (0644): may mlocked pages move?
+ *   /sys/devices/system/node/nodeN/compact (0200): the same for one node
  */
 #include <linux/compaction.h>
+#include <linux/device.h>
 #include <linux/gfp.h>
+#include <linux/node.h>
 #include <linux/nodemask.h>
 #include <linux/sched.h>
 #include <linux/swap.h>
@@ -24,6 +27,7 @@ static void compact_whole_zone(struct zone *zone)
 		.order = -1,
 		.gfp_mask = GFP_KERNEL,
 		.mode = MIGRATE_SYNC,
+		.from_the_ends = true,
 	};
 
 	/*
@@ -88,6 +92,39 @@ static int sysctl_unevictable_handler(struct ctl_table *table, int write,
 			     task_pid_nr(current));
 	return ret;
 }
+
+#if defined(CONFIG_SYSFS) && defined(CONFIG_NUMA)
+/* As for compact_memory, any write will do. */
+static ssize_t compact_store(struct device *dev, struct device_attribute *attr,
+			     const char *buf, size_t count)
+{
+	lru_add_drain_all();
+	compact_node(dev->id);
+
+	return count;
+}
+static DEVICE_ATTR_WO(compact);
+
+/**
+ * compaction_register_node - give a node its trigger
+ * @node: a node whose device has been registered
+ *
+ * Return: 0 or an error.
+ */
+int compaction_register_node(struct node *node)
+{
+	return device_create_file(&node->dev, &dev_attr_compact);
+}
+
+/**
+ * compaction_unregister_node - take it away; waits for writes to end
+ * @node: the node, whose device is about to be unregistered
+ */
+void compaction_unregister_node(struct node *node)
+{
+	device_remove_file(&node->dev, &dev_attr_compact);
+}
+#endif /* CONFIG_SYSFS && CONFIG_NUMA */
 
 static struct ctl_table compaction_sysctls[] = {
 	{

@@ -13,41 +13,62 @@
 #include <trace/events/compaction.h>
 #include "internal.h"
 
-/* The whole zone is to be compacted, not one free page made. */
-static bool whole_zone(struct compact_control *cc)
+/*
+ * May an allocation of cc->migratetype use the free pages of one order? Those
+ * of its own type, those of CMA if it is movable, and those for which it may
+ * change a block's type without harm.
+ */
+static bool area_suitable(struct compact_control *cc, unsigned int order)
 {
-	return cc->order < 0;
+	struct free_area *area = &cc->zone->free_area[order];
+	bool can_steal;
+
+	if (!free_area_empty(area, cc->migratetype))
+		return true;
+#ifdef CONFIG_CMA
+	if (cc->migratetype == MIGRATE_MOVABLE &&
+	    !free_area_empty(area, MIGRATE_CMA))
+		return true;
+#endif
+	return find_suitable_fallback(area, order, cc->migratetype, true,
+				      &can_steal) != -1;
+}
+
+static bool captured(struct compact_control *cc)
+{
+	return cc->capture && READ_ONCE(cc->capture->page);
 }
 
 /*
- * Would an allocation of cc->order now find a page on the free lists? Only
- * lists that it may use without spoiling a block of another type count. Read
- * without zone->lock, since somebody may take the page in any case before the
- * caller does.
+ * The usual goal: the page that is wanted has been captured, or an allocation
+ * would find one on the free lists. Those are read without zone->lock, since
+ * somebody may take the page in any case before the caller does.
  */
-static bool goal_reached(struct compact_control *cc)
+static enum compact_result page_goal(struct compact_control *cc)
 {
-	int order;
+	unsigned int order;
 
-	if (whole_zone(cc))
-		return false;
+	if (cc->order < 0)
+		return COMPACT_CONTINUE;
+	if (captured(cc))
+		return COMPACT_SUCCESS;
 
-	for (order = cc->order; order < MAX_ORDER; order++) {
-		struct free_area *area = &cc->zone->free_area[order];
+	for (order = cc->order; order < MAX_ORDER; order++)
+		if (area_suitable(cc, order))
+			return COMPACT_SUCCESS;
 
-		if (!free_area_empty(area, cc->migratetype))
-			return true;
-#ifdef CONFIG_CMA
-		if (cc->migratetype == MIGRATE_MOVABLE &&
-		    !free_area_empty(area, MIGRATE_CMA))
-			return true;
-#endif
-		/* A whole block may change its type without harm. */
-		if (order >= pageblock_order &&
-		    !free_area_empty(area, MIGRATE_MOVABLE))
-			return true;
-	}
-	return false;
+	return COMPACT_CONTINUE;
+}
+
+/* Between two blocks. */
+static enum compact_result check_goal(struct compact_control *cc)
+{
+	enum compact_result result = cc->goal(cc);
+
+	trace_mm_compaction_finished(cc->zone, cc->order,
+				     result == COMPACT_CONTINUE ?
+				     COMPACT_NO_SUITABLE_PAGE : result);
+	return result;
 }
 
 /* Put back what was isolated and not moved. */
@@ -55,6 +76,23 @@ static void putback_batch(struct compact_control *cc)
 {
 	putback_movable_pages(&cc->migratepages);
 	cc->nr_migratepages = 0;
+}
+
+/* Count the pages that stayed. Without a target few of them were even tried. */
+static void note_left_pages(struct compact_control *cc, bool had_targets)
+{
+	enum compact_failure no_target = cc->watermark_hit ?
+		COMPACT_FAIL_WATERMARK : COMPACT_FAIL_TARGET;
+	struct page *page;
+
+	list_for_each_entry(page, &cc->migratepages, lru) {
+		enum compact_failure why =
+			(enum compact_failure)page_left_verdict(page);
+
+		if (why == COMPACT_FAIL_BUSY && !had_targets)
+			why = no_target;
+		compact_failed(cc, why, page_to_pfn(page), compound_nr(page));
+	}
 }
 
 /*
@@ -65,15 +103,24 @@ static void putback_batch(struct compact_control *cc)
 static bool migrate_batch(struct compact_control *cc)
 {
 	unsigned int nr_succeeded = 0;
+	bool had_targets;
 	int ret;
 
 	ret = migrate_pages(&cc->migratepages, compaction_alloc,
 			    compaction_free, (unsigned long)cc, cc->mode,
 			    MR_COMPACTION, &nr_succeeded);
+	had_targets = ret != -ENOMEM;
 	trace_mm_compaction_migratepages(cc, nr_succeeded);
-	putback_batch(cc);
 
-	return ret != -ENOMEM;
+	if (!list_empty(&cc->migratepages)) {
+		note_left_pages(cc, had_targets);
+		if (cc->skip_spoiled)
+			cc->migrate_pfn = min(ALIGN(cc->migrate_pfn,
+						    1UL << cc->order),
+					      cc->source.end_pfn);
+	}
+	putback_batch(cc);
+	return had_targets;
 }
 
 /* Is there anything left of cc->source, and is it still ours to empty? */
@@ -88,55 +135,85 @@ static bool source_left(struct compact_control *cc)
 	       compact_source_suitable(cc, &rest);
 }
 
-/* Empty cc->source. Returns COMPACT_CONTINUE if the run may go on. */
+/*
+ * The old places of pages that have moved wait on this CPU's list of free pages
+ * and merge only once they leave it. A page of cc->order can come of that when
+ * the scanner leaves an aligned range of that size.
+ */
+static bool left_range(struct compact_control *cc, unsigned long from_pfn)
+{
+	return cc->order >= 0 &&
+	       from_pfn >> cc->order != cc->migrate_pfn >> cc->order;
+}
+
+/* No page to move to is left anywhere. */
+static enum compact_result out_of_targets(struct compact_control *cc)
+{
+	if (cc->watermark_hit) {
+		compact_failed_run(cc->zone, COMPACT_FAIL_WATERMARK);
+		return COMPACT_PARTIAL_SKIPPED;
+	}
+	compact_failed_run(cc->zone, COMPACT_FAIL_TARGET);
+	return COMPACT_COMPLETE;
+}
+
+/*
+ * Empty cc->source. Returns COMPACT_CONTINUE if the run may go on. Unless the
+ * page that is wanted has been captured, the block is finished first: half a
+ * block would be in the way of the next page of a block's size.
+ */
 static enum compact_result empty_block(struct compact_control *cc)
 {
-	bool had_targets = true;
+	bool freed = false;
 
 	cc->migrate_pfn = cc->source.start_pfn;
+	while (source_left(cc) && !cc->contended) {
+		unsigned long from_pfn = cc->migrate_pfn;
 
-	while (source_left(cc) && had_targets && !cc->contended) {
 		if (isolate_source(cc, cc->source.end_pfn)) {
 			putback_batch(cc);
-			return COMPACT_CONTENDED;
+			cc->contended = true;
+			break;
 		}
-		if (cc->nr_migratepages)
-			had_targets = migrate_batch(cc);
+		if (cc->nr_migratepages) {
+			freed = true;
+			if (!migrate_batch(cc) && !cc->contended)
+				return out_of_targets(cc);
+		}
+		if (freed && left_range(cc, from_pfn)) {
+			drain_local_pages(cc->zone);
+			freed = false;
+		}
+		if (captured(cc))
+			return COMPACT_SUCCESS;
 	}
-
-	if (cc->contended)
-		return COMPACT_CONTENDED;
-	if (!had_targets)
-		return cc->watermark_hit ? COMPACT_PARTIAL_SKIPPED :
-					   COMPACT_COMPLETE;
-
-	/* Freed pages merge only once they leave this CPU's lists. */
-	if (!whole_zone(cc))
-		drain_local_pages(cc->zone);
-
-	return COMPACT_CONTINUE;
+	return cc->contended ? COMPACT_CONTENDED : COMPACT_CONTINUE;
 }
 
 static enum compact_result run(struct compact_control *cc)
 {
-	enum compact_result result = COMPACT_CONTINUE;
+	enum compact_result result;
 
-	while (result == COMPACT_CONTINUE) {
-		if (goal_reached(cc))
-			result = COMPACT_SUCCESS;
-		else if (cc->policy->next_source(cc))
-			result = empty_block(cc);
-		else
-			result = cc->contended ? COMPACT_CONTENDED :
-						 COMPACT_COMPLETE;
+	while ((result = check_goal(cc)) == COMPACT_CONTINUE) {
+		if (!cc->policy->next_source(cc))
+			return cc->contended ? COMPACT_CONTENDED :
+					       COMPACT_COMPLETE;
+		result = empty_block(cc);
+		if (result == COMPACT_CONTENDED)
+			compact_failed(cc, COMPACT_FAIL_CONTENDED,
+				       cc->migrate_pfn, 0);
+		compact_block_done(cc);
+		if (result != COMPACT_CONTINUE)
+			break;
 	}
 	return result;
 }
 
 /**
  * compact_zone - compact a zone
- * @cc: what to do: zone, order (-1 for the whole zone), migratetype, gfp_mask,
- *	mode and, if it is not to be the linear one, policy; the rest is zero
+ * @cc: what to do: zone, order (-1: no page in particular), migratetype,
+ *	gfp_mask, mode and, if they are not to be the usual ones, goal, policy and
+ *	the fields between contended and goal; the rest is zero
  *
  * Moves movable pages of the zone together so that free memory merges into
  * larger pages. Whatever the result, no page stays isolated and every free page
@@ -149,9 +226,11 @@ static enum compact_result run(struct compact_control *cc)
  *
  * Context: process context, no spinlock held; may sleep. mmap_lock may be held.
  * Return:
- * * COMPACT_SUCCESS - a page of the order asked for is free
+ * * COMPACT_SUCCESS - a page of the order asked for is free or captured, or the
+ *   caller's own goal is reached
  * * COMPACT_COMPLETE - all blocks have been dealt with
- * * COMPACT_PARTIAL_SKIPPED - stopped, or free memory falls below the watermark
+ * * COMPACT_PARTIAL_SKIPPED - all blocks that earlier runs had left have been
+ *   dealt with, or free memory would fall below the watermark
  * * COMPACT_CONTENDED - stopped for somebody else's sake, or killed
  */
 enum compact_result compact_zone(struct compact_control *cc)
@@ -166,6 +245,8 @@ enum compact_result compact_zone(struct compact_control *cc)
 	cc->migrate_pfn = zone_start;
 	cc->target.start_pfn = zone_end;
 	cc->target.end_pfn = zone_end;
+	if (!cc->goal)
+		cc->goal = page_goal;
 	if (!cc->policy)
 		cc->policy = &compact_linear;
 	cc->policy->begin(cc);
@@ -173,7 +254,12 @@ enum compact_result compact_zone(struct compact_control *cc)
 
 	trace_mm_compaction_begin(cc, zone_start, zone_end, sync);
 	result = run(cc);
+	if (!cc->policy->end(cc) && result == COMPACT_COMPLETE)
+		result = COMPACT_PARTIAL_SKIPPED;
+	if (result == COMPACT_CONTENDED)
+		compact_failed_run(cc->zone, COMPACT_FAIL_CONTENDED);
 	release_targets(cc);
+	compact_flush_failures(cc);
 	trace_mm_compaction_end(cc, zone_start, zone_end, sync, result);
 
 	count_vm_events(COMPACTMIGRATE_SCANNED, cc->total_migrate_scanned);

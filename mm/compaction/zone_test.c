@@ -3,7 +3,6 @@
  * Whole runs over a real zone that has been scattered with the pages of a file:
  * the file's contents stay, free memory comes together, and nothing is lost.
  */
-#include <linux/file.h>
 #include <linux/highmem.h>
 #include <linux/pagemap.h>
 #include "test_util.h"
@@ -79,7 +78,7 @@ static void zone_test_exit(struct kunit *test)
 	if (!zt)
 		return;
 	if (!IS_ERR_OR_NULL(zt->file))
-		fput(zt->file);
+		test_put_file(zt->file);
 	kvfree(zt->pfn);
 }
 
@@ -168,10 +167,16 @@ static void nothing_to_begin(struct compact_control *cc)
 {
 }
 
+static bool all_blocks_done(struct compact_control *cc)
+{
+	return true;
+}
+
 static const struct compact_policy nowhere_policy = {
 	.begin		= nothing_to_begin,
 	.next_source	= first_block_only,
 	.next_target	= no_target,
+	.end		= all_blocks_done,
 };
 
 /* Without a target, what was isolated returns to its list. */

@@ -9,6 +9,7 @@
 #if !defined(_TRACE_EVENTS_COMPACTION_H) || defined(TRACE_HEADER_MULTI_READ)
 #define _TRACE_EVENTS_COMPACTION_H
 
+#include <linux/compaction_zone.h>
 #include <linux/tracepoint.h>
 #include <linux/types.h>
 #include <trace/events/mmflags.h>
@@ -110,6 +111,187 @@ TRACE_EVENT(mm_compaction_end,
 	),
 	TP_printk(COMPACT_RUN_FORMAT " status=%s", COMPACT_RUN_VALUES,
 		  __print_symbolic(__entry->status, COMPACTION_STATUS))
+);
+
+/* An allocation that failed turns to direct compaction */
+TRACE_EVENT(mm_compaction_try_to_compact_pages,
+	TP_PROTO(int order, gfp_t gfp_mask, int prio),
+	TP_ARGS(order, gfp_mask, prio),
+	TP_STRUCT__entry(
+		__field(int, order)
+		__field(unsigned long, gfp_mask)
+		__field(int, prio)
+	),
+	TP_fast_assign(
+		__entry->prio = prio;
+		__entry->order = order;
+		__entry->gfp_mask = (__force unsigned long)gfp_mask;
+	),
+	TP_printk("order=%d gfp_mask=%s priority=%d", __entry->order,
+		  show_gfp_flags(__entry->gfp_mask), __entry->prio)
+);
+
+/* What was decided for a zone and an order */
+#define COMPACT_ZONE_ENTRY						\
+	__field(int, nid)						\
+	__field(enum zone_type, idx)
+
+#define COMPACT_ZONE_ASSIGN						\
+	__entry->nid = zone_to_nid(zone);				\
+	__entry->idx = zone_idx(zone);
+
+#define COMPACT_ZONE_VALUES						\
+	__entry->nid, __print_symbolic(__entry->idx, ZONE_TYPE)
+
+#define COMPACT_RESULT_PROTO						\
+	TP_PROTO(struct zone *zone, int order, int ret)
+#define COMPACT_RESULT_ARGS	TP_ARGS(zone, order, ret)
+
+DECLARE_EVENT_CLASS(mm_compaction_suitable_template,
+	COMPACT_RESULT_PROTO,
+	COMPACT_RESULT_ARGS,
+	TP_STRUCT__entry(
+		COMPACT_ZONE_ENTRY
+		__field(int, order)
+		__field(int, ret)
+	),
+	TP_fast_assign(
+		COMPACT_ZONE_ASSIGN
+		__entry->ret = ret;
+		__entry->order = order;
+	),
+	TP_printk("node=%d zone=%-8s order=%d ret=%s",
+		  COMPACT_ZONE_VALUES, __entry->order,
+		  __print_symbolic(__entry->ret, COMPACTION_STATUS))
+);
+
+DEFINE_EVENT(mm_compaction_suitable_template, mm_compaction_finished,
+	     COMPACT_RESULT_PROTO, COMPACT_RESULT_ARGS);
+
+DEFINE_EVENT(mm_compaction_suitable_template, mm_compaction_suitable,
+	     COMPACT_RESULT_PROTO, COMPACT_RESULT_ARGS);
+
+/* A zone's record of failures, when it is asked and when it changes */
+#define COMPACT_DEFER_PROTO	TP_PROTO(struct zone *zone, int order)
+#define COMPACT_DEFER_ARGS	TP_ARGS(zone, order)
+
+DECLARE_EVENT_CLASS(mm_compaction_defer_template,
+	COMPACT_DEFER_PROTO,
+	COMPACT_DEFER_ARGS,
+	TP_STRUCT__entry(
+		COMPACT_ZONE_ENTRY
+		__field(int, order)
+		__field(unsigned int, considered)
+		__field(unsigned int, defer_shift)
+		__field(int, order_failed)
+	),
+	TP_fast_assign(
+		COMPACT_ZONE_ASSIGN
+		__entry->order = order;
+		__entry->order_failed = zone->compaction.order_failed;
+		__entry->defer_shift = zone->compaction.defer_shift;
+		__entry->considered = zone->compaction.considered;
+	),
+	TP_printk("node=%d zone=%-8s order=%d order_failed=%d consider=%u limit=%lu",
+		  COMPACT_ZONE_VALUES, __entry->order, __entry->order_failed,
+		  __entry->considered, 1UL << __entry->defer_shift)
+);
+
+DEFINE_EVENT(mm_compaction_defer_template, mm_compaction_deferred,
+	     COMPACT_DEFER_PROTO, COMPACT_DEFER_ARGS);
+
+DEFINE_EVENT(mm_compaction_defer_template, mm_compaction_defer_compaction,
+	     COMPACT_DEFER_PROTO, COMPACT_DEFER_ARGS);
+
+DEFINE_EVENT(mm_compaction_defer_template, mm_compaction_defer_reset,
+	     COMPACT_DEFER_PROTO, COMPACT_DEFER_ARGS);
+
+/* The daemon goes to sleep, is asked to work, and does */
+TRACE_EVENT(mm_compaction_kcompactd_sleep,
+	TP_PROTO(int nid),
+	TP_ARGS(nid),
+	TP_STRUCT__entry(__field(int, nid)),
+	TP_fast_assign(__entry->nid = nid;),
+	TP_printk("nid=%d", __entry->nid)
+);
+
+#define KCOMPACTD_WAKE_PROTO						\
+	TP_PROTO(int nid, int order, enum zone_type highest_zoneidx)
+#define KCOMPACTD_WAKE_ARGS	TP_ARGS(nid, order, highest_zoneidx)
+
+/* The text has kept an older name of the field */
+DECLARE_EVENT_CLASS(kcompactd_wake_template,
+	KCOMPACTD_WAKE_PROTO,
+	KCOMPACTD_WAKE_ARGS,
+	TP_STRUCT__entry(
+		__field(int, nid)
+		__field(int, order)
+		__field(enum zone_type, highest_zoneidx)
+	),
+	TP_fast_assign(
+		__entry->highest_zoneidx = highest_zoneidx;
+		__entry->order = order;
+		__entry->nid = nid;
+	),
+	TP_printk("nid=%d order=%d classzone_idx=%-8s",
+		  __entry->nid, __entry->order,
+		  __print_symbolic(__entry->highest_zoneidx, ZONE_TYPE))
+);
+
+DEFINE_EVENT(kcompactd_wake_template, mm_compaction_wakeup_kcompactd,
+	     KCOMPACTD_WAKE_PROTO, KCOMPACTD_WAKE_ARGS);
+
+DEFINE_EVENT(kcompactd_wake_template, mm_compaction_kcompactd_wake,
+	     KCOMPACTD_WAKE_PROTO, KCOMPACTD_WAKE_ARGS);
+
+/* Not in 6.1: a page that stayed, or (without a pfn) a run that was in vain */
+#define COMPACT_FAILURES						\
+	EM(COMPACT_FAIL_UNMOVABLE,	"unmovable")			\
+	EM(COMPACT_FAIL_HUGE,		"huge")				\
+	EM(COMPACT_FAIL_PERCPU,		"percpu")			\
+	EM(COMPACT_FAIL_BUSY,		"busy")				\
+	EM(COMPACT_FAIL_PINNED,		"pinned")			\
+	EM(COMPACT_FAIL_FILE,		"file")				\
+	EM(COMPACT_FAIL_MLOCKED,	"mlocked")			\
+	EM(COMPACT_FAIL_WRITEBACK,	"writeback")			\
+	EM(COMPACT_FAIL_DIRTY,		"dirty")			\
+	EM(COMPACT_FAIL_LOCKED,		"locked")			\
+	EM(COMPACT_FAIL_TARGET,		"target")			\
+	EM(COMPACT_FAIL_WATERMARK,	"watermark")			\
+	EM(COMPACT_FAIL_THRESHOLD,	"threshold")			\
+	EM(COMPACT_FAIL_CONTENDED,	"contended")			\
+	EMe(COMPACT_FAIL_DEFERRED,	"deferred")
+
+#undef EM
+#undef EMe
+#define EM(a, b)	TRACE_DEFINE_ENUM(a);
+#define EMe(a, b)	TRACE_DEFINE_ENUM(a);
+COMPACT_FAILURES
+#undef EM
+#undef EMe
+#define EM(a, b)	{ a, b },
+#define EMe(a, b)	{ a, b }
+
+TRACE_EVENT(mm_compaction_failure,
+	TP_PROTO(struct zone *zone, int why, unsigned long pfn,
+		 unsigned long nr_pages),
+	TP_ARGS(zone, why, pfn, nr_pages),
+	TP_STRUCT__entry(
+		COMPACT_ZONE_ENTRY
+		__field(int, why)
+		__field(unsigned long, pfn)
+		__field(unsigned long, nr_pages)
+	),
+	TP_fast_assign(
+		COMPACT_ZONE_ASSIGN
+		__entry->why = why;
+		__entry->pfn = pfn;
+		__entry->nr_pages = nr_pages;
+	),
+	TP_printk("node=%d zone=%-8s reason=%s pfn=0x%lx nr_pages=%lu",
+		  COMPACT_ZONE_VALUES,
+		  __print_symbolic(__entry->why, COMPACT_FAILURES),
+		  __entry->pfn, __entry->nr_pages)
 );
 #endif /* CONFIG_COMPACTION */
 

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What compaction keeps in struct zone from one run to the next. Included by
+ * linux/mmzone.h; for mm/compaction/ alone to read and write.
+ */
+#ifndef _LINUX_COMPACTION_ZONE_H
+#define _LINUX_COMPACTION_ZONE_H
+
+#include <linux/atomic.h>
+
+/**
+ * enum compact_failure - why a page, a pageblock or a whole run got nowhere
+ * @COMPACT_FAIL_UNMOVABLE: the kernel's own page: slab, page table, driver
+ * @COMPACT_FAIL_HUGE: part of a larger page in use, which stays whole
+ * @COMPACT_FAIL_PERCPU: free, but on a per-cpu list or just being freed
+ * @COMPACT_FAIL_BUSY: off its LRU list, or in use in a way not listed here
+ * @COMPACT_FAIL_PINNED: somebody holds a reference that migration cannot know
+ * @COMPACT_FAIL_FILE: in the page or swap cache, and the caller cannot enter
+ *	the filesystem (no __GFP_FS)
+ * @COMPACT_FAIL_MLOCKED: unevictable, and compact_unevictable_allowed is 0
+ * @COMPACT_FAIL_WRITEBACK: being written, and the caller does not wait
+ * @COMPACT_FAIL_DIRTY: would have to be written before it could move
+ * @COMPACT_FAIL_LOCKED: the page lock is taken, and the caller does not wait
+ * @COMPACT_FAIL_TARGET: there was no free page to move to
+ * @COMPACT_FAIL_WATERMARK: too little free memory to work in
+ * @COMPACT_FAIL_THRESHOLD: the fragmentation index was not above
+ *	extfrag_threshold, so lack of memory is to blame
+ * @COMPACT_FAIL_CONTENDED: gave way: a lock was wanted by others, too many
+ *	pages were isolated, or the task was killed
+ * @COMPACT_FAIL_DEFERRED: not tried, since it failed a short while ago
+ * @NR_COMPACT_FAILURES: number of the above
+ */
+enum compact_failure {
+	COMPACT_FAIL_UNMOVABLE,
+	COMPACT_FAIL_HUGE,
+	COMPACT_FAIL_PERCPU,
+	COMPACT_FAIL_BUSY,
+	COMPACT_FAIL_PINNED,
+	COMPACT_FAIL_FILE,
+	COMPACT_FAIL_MLOCKED,
+	COMPACT_FAIL_WRITEBACK,
+	COMPACT_FAIL_DIRTY,
+	COMPACT_FAIL_LOCKED,
+	COMPACT_FAIL_TARGET,
+	COMPACT_FAIL_WATERMARK,
+	COMPACT_FAIL_THRESHOLD,
+	COMPACT_FAIL_CONTENDED,
+	COMPACT_FAIL_DEFERRED,
+	NR_COMPACT_FAILURES
+};
+
+/**
+ * struct compact_failure_count - how often one reason was met in a zone
+ * @pages: base pages that stayed where they were, each time they were looked at
+ * @blocks: pageblocks that were worked on and not emptied, each time
+ * @runs: runs that ended for that reason, or were not begun
+ */
+struct compact_failure_count {
+	atomic_long_t pages;
+	atomic_long_t blocks;
+	atomic_long_t runs;
+};
+
+/**
+ * struct zone_compaction - a zone's memory of earlier runs
+ * @considered: attempts since the last failure, see mm/compaction/defer.c
+ * @defer_shift: 1 << @defer_shift attempts are let pass after a failure
+ * @order_failed: the smallest order that is deferred
+ * @source_pfn: where the linear policy goes on emptying, if it does: runs that
+ *	wait for nobody, and those that wait
+ * @target_pfn: the end of what it has not filled
+ * @failures: why runs got nowhere, see mm/compaction/why.c
+ *
+ * No lock: the counts are exact, all else is a hint that is checked when used.
+ */
+struct zone_compaction {
+	unsigned int considered;
+	unsigned int defer_shift;
+	int order_failed;
+
+	unsigned long source_pfn[2];
+	unsigned long target_pfn;
+
+	struct compact_failure_count failures[NR_COMPACT_FAILURES];
+};
+
+#endif /* _LINUX_COMPACTION_ZONE_H */

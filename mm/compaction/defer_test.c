@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Backing off: how many attempts are let pass, for which orders, and until when. */
+#include "test_util.h"
+
+#define ORDER	5
+
+static int defer_test_init(struct kunit *test)
+{
+	test->priv = kunit_kzalloc(test, sizeof(struct zone), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, test->priv);
+	return 0;
+}
+
+/* Attempts that are let pass before one is to be made. */
+static unsigned int passes(struct zone *zone, int order)
+{
+	unsigned int nr = 0;
+
+	while (nr < 1000 && compact_deferred(zone, order))
+		nr++;
+	return nr;
+}
+
+static void nothing_failed_yet(struct kunit *test)
+{
+	struct zone *zone = test->priv;
+
+	KUNIT_EXPECT_EQ(test, passes(zone, ORDER), 0);
+}
+
+/* The attempt after 2^shift - 1 that were let pass is the 2^shift-th. */
+static void twice_as_many_each_time(struct kunit *test)
+{
+	struct zone *zone = test->priv;
+	unsigned int shift;
+
+	for (shift = 1; shift <= 6; shift++) {
+		compact_defer(zone, ORDER);
+		KUNIT_EXPECT_EQ(test, passes(zone, ORDER), (1U << shift) - 1);
+		/* made, and not known yet how it ends: others may try too */
+		KUNIT_EXPECT_EQ(test, passes(zone, ORDER), 0);
+	}
+	for (shift = 0; shift < 3; shift++) {
+		compact_defer(zone, ORDER);
+		KUNIT_EXPECT_EQ(test, passes(zone, ORDER), 63);
+	}
+}
+
+static void smaller_orders_are_not_deferred(struct kunit *test)
+{
+	struct zone *zone = test->priv;
+
+	compaction_defer_reset(zone, MAX_ORDER - 2, false);
+	compact_defer(zone, ORDER);
+	KUNIT_EXPECT_FALSE(test, compact_deferred(zone, ORDER - 1));
+	KUNIT_EXPECT_TRUE(test, compact_deferred(zone, ORDER + 1));
+}
+
+static void success_ends_it(struct kunit *test)
+{
+	struct zone *zone = test->priv;
+
+	compact_defer(zone, ORDER);
+	compact_defer(zone, ORDER);
+	compaction_defer_reset(zone, ORDER, true);
+	KUNIT_EXPECT_EQ(test, passes(zone, ORDER), 0);
+
+	/* and the next failure begins with one again */
+	compact_defer(zone, ORDER);
+	KUNIT_EXPECT_EQ(test, passes(zone, ORDER), 1);
+}
+
+static void hope_ends_it_for_that_order(struct kunit *test)
+{
+	struct zone *zone = test->priv;
+
+	compact_defer(zone, ORDER);
+	compact_defer(zone, ORDER);
+	compaction_defer_reset(zone, ORDER, false);
+	KUNIT_EXPECT_EQ(test, passes(zone, ORDER), 0);
+	KUNIT_EXPECT_EQ(test, passes(zone, ORDER + 1), 3);
+}
+
+static struct kunit_case defer_test_cases[] = {
+	KUNIT_CASE(nothing_failed_yet),
+	KUNIT_CASE(twice_as_many_each_time),
+	KUNIT_CASE(smaller_orders_are_not_deferred),
+	KUNIT_CASE(success_ends_it),
+	KUNIT_CASE(hope_ends_it_for_that_order),
+	{ }
+};
+
+static struct kunit_suite defer_test_suite = {
+	.name = "compaction-defer",
+	.init = defer_test_init,
+	.test_cases = defer_test_cases,
+};
+
+kunit_test_suite(defer_test_suite);

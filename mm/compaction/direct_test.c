@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Direct compaction: when another round is worth it, and who gets the page. The
+ * second part leaves no free page of a pageblock in the machine but those that
+ * the allocation makes.
+ */
+#include <linux/sched/mm.h>
+#include "test_util.h"
+
+#define COSTLY	(PAGE_ALLOC_COSTLY_ORDER + 1)
+
+static struct zonelist *local_zonelist(void)
+{
+	return node_zonelist(numa_node_id(), GFP_KERNEL);
+}
+
+static struct alloc_context context(void)
+{
+	return (struct alloc_context) {
+		.zonelist = local_zonelist(),
+		.highest_zoneidx = gfp_zone(GFP_KERNEL),
+	};
+}
+
+/* How many rounds with the same result are made before it is given up? */
+static int rounds(int order, enum compact_result result,
+		  enum compact_priority *prio)
+{
+	struct alloc_context ac = context();
+	int nr = 0, retries = 0;
+
+	*prio = INIT_COMPACT_PRIORITY;
+	while (nr < 1000 && should_compact_retry(&ac, order, ALLOC_WMARK_MIN,
+						 result, prio, &retries))
+		nr++;
+	return nr;
+}
+
+static void no_order_no_retry(struct kunit *test)
+{
+	enum compact_priority prio;
+
+	KUNIT_EXPECT_EQ(test, rounds(0, COMPACT_SUCCESS, &prio), 0);
+	KUNIT_EXPECT_EQ(test, prio, INIT_COMPACT_PRIORITY);
+}
+
+/* 16 (or 4) rounds at each of three (or two) priorities, and the steps between */
+static void progress_is_counted(struct kunit *test)
+{
+	enum compact_priority prio;
+
+	KUNIT_EXPECT_EQ(test, rounds(1, COMPACT_SUCCESS, &prio), 3 * 16 + 2);
+	KUNIT_EXPECT_EQ(test, prio, COMPACT_PRIO_SYNC_FULL);
+	KUNIT_EXPECT_EQ(test, rounds(COSTLY, COMPACT_SUCCESS, &prio),
+			2 * 4 + 1);
+	KUNIT_EXPECT_EQ(test, prio, COMPACT_PRIO_SYNC_LIGHT);
+}
+
+static void failure_raises_the_priority(struct kunit *test)
+{
+	static const enum compact_result results[] = {
+		COMPACT_COMPLETE, COMPACT_PARTIAL_SKIPPED, COMPACT_CONTENDED,
+		COMPACT_DEFERRED,
+	};
+	enum compact_priority prio;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(results); i++) {
+		KUNIT_EXPECT_EQ(test, rounds(1, results[i], &prio), 2);
+		KUNIT_EXPECT_EQ(test, prio, COMPACT_PRIO_SYNC_FULL);
+		KUNIT_EXPECT_EQ(test, rounds(COSTLY, results[i], &prio), 1);
+		KUNIT_EXPECT_EQ(test, prio, COMPACT_PRIO_SYNC_LIGHT);
+	}
+}
+
+/* There is no use in waiting for reclaim if no zone could ever do. */
+static void skipped_asks_whether_reclaim_helps(struct kunit *test)
+{
+	struct zone *zone = first_zones_zonelist(local_zonelist(),
+						 gfp_zone(GFP_KERNEL),
+						 NULL)->zone;
+	unsigned long min = zone->_watermark[WMARK_MIN];
+	unsigned long low = zone->_watermark[WMARK_LOW];
+	enum compact_priority prio;
+
+	/* what the page allocator calls success is not what is asked here */
+	zone->_watermark[WMARK_MIN] = 2 * zone_managed_pages(zone);
+	zone->_watermark[WMARK_LOW] = 2 * zone_managed_pages(zone);
+	KUNIT_EXPECT_EQ(test, rounds(1, COMPACT_SKIPPED, &prio), 0);
+	zone->_watermark[WMARK_MIN] = min;
+	zone->_watermark[WMARK_LOW] = low;
+}
+
+/* Take every free page of a pageblock or more. */
+static void take_free_blocks(struct list_head *taken)
+{
+	struct page *page;
+
+	while ((page = alloc_pages(GFP_NOWAIT | __GFP_NOWARN, pageblock_order)))
+		list_add(&page->lru, taken);
+}
+
+static void give_back(struct list_head *taken)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, taken, lru) {
+		list_del(&page->lru);
+		__free_pages(page, pageblock_order);
+	}
+}
+
+/* A file of which every other page has been punched out. */
+static struct file *scattered_file(struct kunit *test, pgoff_t nr)
+{
+	struct file *file = shmem_kernel_file_setup("compaction",
+						    nr * PAGE_SIZE, 0);
+	pgoff_t i;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	for (i = 0; i < nr; i++)
+		set_page_dirty(test_file_page(test, file, i));
+	for (i = 0; i < nr; i += 2)
+		shmem_truncate_range(file_inode(file), i * PAGE_SIZE,
+				     (i + 1) * PAGE_SIZE - 1);
+	return file;
+}
+
+static unsigned long events(enum vm_event_item item)
+{
+	unsigned long all[NR_VM_EVENT_ITEMS];
+
+	all_vm_events(all);
+	return all[item];
+}
+
+/*
+ * An allocation that would fail succeeds, counts as a stall and a success, and
+ * leaves no word of it in the task. Nobody else's page: none was free before.
+ */
+static void allocation_compacts_for_itself(struct kunit *test)
+{
+	struct file *file = scattered_file(test, 8192);
+	unsigned long stalls, successes;
+	struct page *page;
+	LIST_HEAD(taken);
+
+	take_free_blocks(&taken);
+	stalls = events(COMPACTSTALL);
+	successes = events(COMPACTSUCCESS);
+	page = alloc_pages(GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOWARN,
+			   pageblock_order);
+	KUNIT_EXPECT_NOT_NULL(test, page);
+	KUNIT_EXPECT_EQ(test, events(COMPACTSTALL), stalls + 1);
+	KUNIT_EXPECT_EQ(test, events(COMPACTSUCCESS), successes + 1);
+	KUNIT_EXPECT_PTR_EQ(test, current->capture_control, NULL);
+	KUNIT_EXPECT_EQ(test, test_nr_isolated(), 0);
+
+	if (page)
+		__free_pages(page, pageblock_order);
+	give_back(&taken);
+	test_put_file(file);
+}
+
+/* The same without __GFP_IO, or from a context without I/O: no compaction. */
+static void no_io_no_compaction(struct kunit *test)
+{
+	struct file *file = scattered_file(test, 8192);
+	unsigned long stalls;
+	struct page *page;
+	unsigned int flags;
+	LIST_HEAD(taken);
+
+	take_free_blocks(&taken);
+	stalls = events(COMPACTSTALL);
+	page = alloc_pages((GFP_NOIO & ~__GFP_RECLAIM) | __GFP_DIRECT_RECLAIM |
+			   __GFP_NORETRY | __GFP_NOWARN, pageblock_order);
+	KUNIT_EXPECT_NULL(test, page);
+	flags = memalloc_noio_save();
+	page = alloc_pages(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN,
+			   pageblock_order);
+	memalloc_noio_restore(flags);
+	KUNIT_EXPECT_NULL(test, page);
+	KUNIT_EXPECT_EQ(test, events(COMPACTSTALL), stalls);
+
+	give_back(&taken);
+	test_put_file(file);
+}
+
+static struct kunit_case direct_test_cases[] = {
+	KUNIT_CASE(no_order_no_retry),
+	KUNIT_CASE(progress_is_counted),
+	KUNIT_CASE(failure_raises_the_priority),
+	KUNIT_CASE(skipped_asks_whether_reclaim_helps),
+	KUNIT_CASE(allocation_compacts_for_itself),
+	KUNIT_CASE(no_io_no_compaction),
+	{ }
+};
+
+static struct kunit_suite direct_test_suite = {
+	.name = "compaction-direct",
+	.test_cases = direct_test_cases,
+};
+
+kunit_test_suite(direct_test_suite);
