@@ -7,7 +7,8 @@
 #include <linux/sched/mm.h>
 #include "test_util.h"
 
-#define COSTLY	(PAGE_ALLOC_COSTLY_ORDER + 1)
+#define COSTLY		(PAGE_ALLOC_COSTLY_ORDER + 1)
+#define NR_PAGES	8192
 
 static struct zonelist *local_zonelist(void)
 {
@@ -91,38 +92,39 @@ static void skipped_asks_whether_reclaim_helps(struct kunit *test)
 	zone->_watermark[WMARK_LOW] = low;
 }
 
-/* Take every free page of a pageblock or more. */
-static void take_free_blocks(struct list_head *taken)
+/* Take every free page of an order or more. */
+static void take_free(struct list_head *taken, unsigned int order)
 {
 	struct page *page;
 
-	while ((page = alloc_pages(GFP_NOWAIT | __GFP_NOWARN, pageblock_order)))
+	while ((page = alloc_pages(GFP_NOWAIT | __GFP_NOWARN, order)))
 		list_add(&page->lru, taken);
 }
 
-static void give_back(struct list_head *taken)
+static void give_back(struct list_head *taken, unsigned int order)
 {
 	struct page *page, *next;
 
 	list_for_each_entry_safe(page, next, taken, lru) {
 		list_del(&page->lru);
-		__free_pages(page, pageblock_order);
+		__free_pages(page, order);
 	}
 }
 
 /* A file of which every other page has been punched out. */
-static struct file *scattered_file(struct kunit *test, pgoff_t nr)
+static struct file *scattered_file(struct kunit *test)
 {
 	struct file *file = shmem_kernel_file_setup("compaction",
-						    nr * PAGE_SIZE, 0);
+						    NR_PAGES * PAGE_SIZE, 0);
 	pgoff_t i;
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < NR_PAGES; i++)
 		set_page_dirty(test_file_page(test, file, i));
-	for (i = 0; i < nr; i += 2)
+	for (i = 0; i < NR_PAGES; i += 2)
 		shmem_truncate_range(file_inode(file), i * PAGE_SIZE,
 				     (i + 1) * PAGE_SIZE - 1);
+	drain_all_pages(NULL);
 	return file;
 }
 
@@ -134,56 +136,128 @@ static unsigned long events(enum vm_event_item item)
 	return all[item];
 }
 
+struct request {
+	gfp_t gfp_mask;
+	unsigned int order;
+};
+
+/* All orders, for movable pages and for the kernel's own. */
+static const void *next_request(const void *last, char *name)
+{
+	static struct request request;
+
+	if (!last)
+		request = (struct request) { GFP_HIGHUSER_MOVABLE, 1 };
+	else if (++request.order == MAX_ORDER)
+		request = (struct request) { GFP_KERNEL,
+			request.gfp_mask == GFP_KERNEL ? 0 : 1 };
+	if (!request.order)
+		return NULL;
+
+	snprintf(name, KUNIT_PARAM_DESC_SIZE, "order-%u-%s", request.order,
+		 request.gfp_mask == GFP_KERNEL ? "kernel" : "movable");
+	return &request;
+}
+
 /*
  * An allocation that would fail succeeds, counts as a stall and a success, and
  * leaves no word of it in the task. Nobody else's page: none was free before.
  */
 static void allocation_compacts_for_itself(struct kunit *test)
 {
-	struct file *file = scattered_file(test, 8192);
+	const struct request *request = test->param_value;
+	struct file *file = scattered_file(test);
 	unsigned long stalls, successes;
 	struct page *page;
 	LIST_HEAD(taken);
 
-	take_free_blocks(&taken);
+	take_free(&taken, request->order);
 	stalls = events(COMPACTSTALL);
 	successes = events(COMPACTSUCCESS);
-	page = alloc_pages(GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOWARN,
-			   pageblock_order);
+	page = alloc_pages(request->gfp_mask | __GFP_RETRY_MAYFAIL |
+			   __GFP_NOWARN, request->order);
 	KUNIT_EXPECT_NOT_NULL(test, page);
-	KUNIT_EXPECT_EQ(test, events(COMPACTSTALL), stalls + 1);
+	KUNIT_EXPECT_GT(test, events(COMPACTSTALL), stalls);
 	KUNIT_EXPECT_EQ(test, events(COMPACTSUCCESS), successes + 1);
 	KUNIT_EXPECT_PTR_EQ(test, current->capture_control, NULL);
-	KUNIT_EXPECT_EQ(test, test_nr_isolated(), 0);
 
 	if (page)
-		__free_pages(page, pageblock_order);
-	give_back(&taken);
+		__free_pages(page, request->order);
+	give_back(&taken, request->order);
 	test_put_file(file);
 }
 
-/* The same without __GFP_IO, or from a context without I/O: no compaction. */
+/* As a huge page fault does that may wait; the page is given back at once. */
+static bool alloc_block(void)
+{
+	struct page *page = alloc_pages(GFP_HIGHUSER_MOVABLE | __GFP_NORETRY |
+					__GFP_NOWARN, pageblock_order);
+
+	if (page)
+		__free_pages(page, pageblock_order);
+	return page;
+}
+
+static long runs_failed(struct zone *zone, enum compact_failure why)
+{
+	return atomic_long_read(&zone->compaction.failures[why].runs);
+}
+
+static void attempts_let_pass_are_counted(struct kunit *test)
+{
+	struct file *file = scattered_file(test);
+	struct zone *zone = first_zones_zonelist(local_zonelist(),
+						 gfp_zone(GFP_KERNEL),
+						 NULL)->zone;
+	unsigned long stalls;
+	LIST_HEAD(taken);
+	long before;
+
+	take_free(&taken, pageblock_order);
+
+	/* lack of memory, as the administrator sees it */
+	sysctl_extfrag_threshold = 1000;
+	before = runs_failed(zone, COMPACT_FAIL_THRESHOLD);
+	stalls = events(COMPACTSTALL);
+	KUNIT_EXPECT_FALSE(test, alloc_block());
+	KUNIT_EXPECT_GT(test, runs_failed(zone, COMPACT_FAIL_THRESHOLD),
+			before);
+	KUNIT_EXPECT_EQ(test, events(COMPACTSTALL), stalls);
+	sysctl_extfrag_threshold = 500;
+
+	compact_defer(zone, pageblock_order);
+	before = runs_failed(zone, COMPACT_FAIL_DEFERRED);
+	KUNIT_EXPECT_FALSE(test, alloc_block());
+	KUNIT_EXPECT_EQ(test, runs_failed(zone, COMPACT_FAIL_DEFERRED),
+			before + 1);
+	/* the next one is made, succeeds, and ends the deferral */
+	KUNIT_EXPECT_TRUE(test, alloc_block());
+	KUNIT_EXPECT_EQ(test, zone->compaction.defer_shift, 0);
+
+	give_back(&taken, pageblock_order);
+	test_put_file(file);
+}
+
+/* Without __GFP_IO, or from a context without I/O: no compaction. */
 static void no_io_no_compaction(struct kunit *test)
 {
-	struct file *file = scattered_file(test, 8192);
+	struct file *file = scattered_file(test);
 	unsigned long stalls;
-	struct page *page;
 	unsigned int flags;
+	struct page *page;
 	LIST_HEAD(taken);
 
-	take_free_blocks(&taken);
+	take_free(&taken, pageblock_order);
 	stalls = events(COMPACTSTALL);
-	page = alloc_pages((GFP_NOIO & ~__GFP_RECLAIM) | __GFP_DIRECT_RECLAIM |
-			   __GFP_NORETRY | __GFP_NOWARN, pageblock_order);
+	page = alloc_pages(GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN,
+			   pageblock_order);
 	KUNIT_EXPECT_NULL(test, page);
 	flags = memalloc_noio_save();
-	page = alloc_pages(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN,
-			   pageblock_order);
+	KUNIT_EXPECT_FALSE(test, alloc_block());
 	memalloc_noio_restore(flags);
-	KUNIT_EXPECT_NULL(test, page);
 	KUNIT_EXPECT_EQ(test, events(COMPACTSTALL), stalls);
 
-	give_back(&taken);
+	give_back(&taken, pageblock_order);
 	test_put_file(file);
 }
 
@@ -192,13 +266,28 @@ static struct kunit_case direct_test_cases[] = {
 	KUNIT_CASE(progress_is_counted),
 	KUNIT_CASE(failure_raises_the_priority),
 	KUNIT_CASE(skipped_asks_whether_reclaim_helps),
-	KUNIT_CASE(allocation_compacts_for_itself),
+	KUNIT_CASE_PARAM(allocation_compacts_for_itself, next_request),
+	KUNIT_CASE(attempts_let_pass_are_counted),
 	KUNIT_CASE(no_io_no_compaction),
 	{ }
 };
 
+/* The daemon would do the work first. */
+static int direct_test_init(struct kunit *test)
+{
+	kcompactd_stop(numa_node_id());
+	return 0;
+}
+
+static void direct_test_exit(struct kunit *test)
+{
+	kcompactd_run(numa_node_id());
+}
+
 static struct kunit_suite direct_test_suite = {
 	.name = "compaction-direct",
+	.init = direct_test_init,
+	.exit = direct_test_exit,
 	.test_cases = direct_test_cases,
 };
 
