@@ -110,13 +110,6 @@ bool should_compact_retry(struct alloc_context *ac, int order, int alloc_flags,
 			  enum compact_result result,
 			  enum compact_priority *prio, int *retries);
 
-/* kcompactd.c */
-void pgdat_init_kcompactd(struct pglist_data *pgdat);
-void kcompactd_run(int nid);
-void kcompactd_stop(int nid);
-void wakeup_kcompactd(struct pglist_data *pgdat, int order,
-		      int highest_zoneidx);
-
 /*
  * What the results mean to an allocation that has to choose between another
  * attempt, reclaim, and giving up. Each result has one meaning:
@@ -199,6 +192,16 @@ static inline bool compaction_withdrawn(enum compact_result result)
 	return true;
 }
 
+#endif /* CONFIG_COMPACTION */
+
+#ifdef CONFIG_COMPACTION
+/* kcompactd.c */
+void pgdat_init_kcompactd(struct pglist_data *pgdat);
+void kcompactd_run(int nid);
+void kcompactd_stop(int nid);
+void wakeup_kcompactd(struct pglist_data *pgdat, int order,
+		      int highest_zoneidx);
+#else
 static inline void pgdat_init_kcompactd(struct pglist_data *pgdat)
 {
 }
@@ -215,7 +218,6 @@ static inline void wakeup_kcompactd(struct pglist_data *pgdat, int order,
 				    int highest_zoneidx)
 {
 }
-
 #endif /* CONFIG_COMPACTION */
 
 /* Nothing is remembered that would have to be forgotten. */

@@ -73,10 +73,10 @@ static enum compact_result compact_and_capture(struct compact_control *cc,
 	return *page ? COMPACT_SUCCESS : result;
 }
 
-static enum compact_result compact_zone_for_page(struct zone *zone,
-		unsigned int order, gfp_t gfp_mask, unsigned int alloc_flags,
-		int highest_zoneidx, enum compact_priority prio,
-		struct page **page)
+static enum compact_result
+compact_zone_for_page(struct zone *zone, unsigned int order, gfp_t gfp_mask,
+		      unsigned int alloc_flags, int highest_zoneidx,
+		      enum compact_priority prio, struct page **page)
 {
 	struct compact_control cc;
 

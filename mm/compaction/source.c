@@ -27,6 +27,11 @@ struct claimed_pages {
 	unsigned int nr;
 };
 
+#ifdef CONFIG_COMPACTION
+int sysctl_compact_unevictable_allowed __read_mostly =
+	CONFIG_COMPACT_UNEVICTABLE_DEFAULT;
+#endif
+
 /*
  * Mlocked pages move unless the administrator has said that their owners must
  * not be disturbed. A caller that needs one given range has no such choice.

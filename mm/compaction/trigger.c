@@ -17,9 +17,6 @@
 #include <linux/sysctl.h>
 #include "internal.h"
 
-int sysctl_compact_unevictable_allowed __read_mostly =
-	CONFIG_COMPACT_UNEVICTABLE_DEFAULT;
-
 static void compact_whole_zone(struct zone *zone)
 {
 	struct compact_control cc = {

@@ -12,10 +12,12 @@
  *   mm_compaction_failure: an event for each page or run, as it happens
  */
 #include <linux/bitops.h>
+#include <linux/build_bug.h>
 #include <linux/compaction.h>
 #include <linux/debugfs.h>
 #include <linux/mmzone.h>
 #include <linux/seq_file.h>
+#include <linux/tracepoint-defs.h>
 #include <trace/events/compaction.h>
 #include "internal.h"
 
@@ -85,26 +87,26 @@ void compact_flush_failures(struct compact_control *cc)
 }
 
 #ifdef CONFIG_DEBUG_FS
-/* The names are those of the event. */
-#undef EM
-#undef EMe
-#define EM(why, name)	[why] = name,
-#define EMe(why, name)	[why] = name
-static const char * const failure_names[NR_COMPACT_FAILURES] = {
+/* The names, and their order, are those of the event. */
+static const struct trace_print_flags failure_names[] = {
 	COMPACT_FAILURES
 };
 
 static void show_zone_failures(struct seq_file *m, struct zone *zone)
 {
-	struct compact_failure_count *count = zone->compaction.failures;
-	unsigned int why;
+	const struct trace_print_flags *why;
 
-	for (why = 0; why < NR_COMPACT_FAILURES; why++, count++)
+	for (why = failure_names;
+	     why < failure_names + ARRAY_SIZE(failure_names); why++) {
+		struct compact_failure_count *count =
+			&zone->compaction.failures[why->mask];
+
 		seq_printf(m, "%4d %-8s %-10s %12ld %12ld %12ld\n",
-			   zone_to_nid(zone), zone->name, failure_names[why],
+			   zone_to_nid(zone), zone->name, why->name,
 			   atomic_long_read(&count->pages),
 			   atomic_long_read(&count->blocks),
 			   atomic_long_read(&count->runs));
+	}
 }
 
 static int failures_show(struct seq_file *m, void *v)
@@ -121,6 +123,7 @@ DEFINE_SHOW_ATTRIBUTE(failures);
 
 static int __init compact_failures_init(void)
 {
+	BUILD_BUG_ON(ARRAY_SIZE(failure_names) != NR_COMPACT_FAILURES);
 	debugfs_create_file("failures", 0444,
 			    debugfs_create_dir("compaction", NULL), NULL,
 			    &failures_fops);
