@@ -42,14 +42,14 @@ enum compact_priority {
  * enum compact_result - how an attempt ended, or why there was none
  * @COMPACT_NOT_SUITABLE_ZONE: for tracing: fragmentation is not to blame
  * @COMPACT_SKIPPED: not tried: there is too little free memory to work with,
- *	or the allocation should succeed without
+ *	fragmentation is not to blame, or the allocation's flags forbid it
  * @COMPACT_DEFERRED: not tried: it failed a short while ago
  * @COMPACT_NO_SUITABLE_PAGE: for tracing: no page of the order so far
  * @COMPACT_CONTINUE: not ended: the next block is due
  * @COMPACT_COMPLETE: every block was dealt with, and it was not enough
  * @COMPACT_PARTIAL_SKIPPED: ended before all blocks were dealt with
- * @COMPACT_CONTENDED: gave way to others, or to a fatal signal
- * @COMPACT_SUCCESS: the allocation should succeed now
+ * @COMPACT_CONTENDED: gave way to others, to the watermark or to a fatal signal
+ * @COMPACT_SUCCESS: the allocation should succeed now, or without
  *
  * Tracepoints show the names and, raw, the values, which are fixed therefore.
  */
@@ -123,6 +123,8 @@ bool should_compact_retry(struct alloc_context *ac, int order, int alloc_flags,
 /**
  * compaction_made_progress - did it lead to a free page, so that more may come?
  * @result: of try_to_compact_pages()
+ *
+ * Return: true if so.
  */
 static inline bool compaction_made_progress(enum compact_result result)
 {
@@ -132,6 +134,8 @@ static inline bool compaction_made_progress(enum compact_result result)
 /**
  * compaction_failed - was everything tried that can be at this priority?
  * @result: of try_to_compact_pages()
+ *
+ * Return: true if so.
  */
 static inline bool compaction_failed(enum compact_result result)
 {
@@ -141,6 +145,8 @@ static inline bool compaction_failed(enum compact_result result)
 /**
  * compaction_needs_reclaim - was there too little free memory to work in?
  * @result: of try_to_compact_pages()
+ *
+ * Return: true if so.
  */
 static inline bool compaction_needs_reclaim(enum compact_result result)
 {
@@ -150,6 +156,8 @@ static inline bool compaction_needs_reclaim(enum compact_result result)
 /**
  * compaction_withdrawn - did it give way before it could know?
  * @result: of try_to_compact_pages()
+ *
+ * Return: true if so.
  */
 static inline bool compaction_withdrawn(enum compact_result result)
 {

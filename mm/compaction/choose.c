@@ -129,6 +129,12 @@ bool compact_target_suitable(struct compact_control *cc,
 	return target_type_suitable(cc, get_pageblock_migratetype(page));
 }
 
+/* Where runs of this kind go on emptying. */
+static unsigned long *source_place(struct compact_control *cc)
+{
+	return &cc->zone->compaction.source_pfn[cc->mode != MIGRATE_ASYNC];
+}
+
 static void linear_begin(struct compact_control *cc)
 {
 	struct zone_compaction *zc = &cc->zone->compaction;
@@ -143,7 +149,7 @@ static void linear_begin(struct compact_control *cc)
 		return;
 
 	/* the zone may have grown or shrunk since they were noted */
-	source = READ_ONCE(zc->source_pfn[cc->mode != MIGRATE_ASYNC]);
+	source = READ_ONCE(*source_place(cc));
 	target = READ_ONCE(zc->target_pfn);
 	if (source < start || target > end || source >= target)
 		return;
@@ -156,31 +162,57 @@ static void linear_begin(struct compact_control *cc)
 	cc->target.end_pfn = target;
 }
 
+/* Nobody has gone on behind a block that this run leaves unfinished. */
+static bool left_half_empty(struct compact_control *cc)
+{
+	return cc->migrate_pfn > cc->source.start_pfn &&
+	       cc->migrate_pfn < cc->source.end_pfn &&
+	       READ_ONCE(*source_place(cc)) == cc->source.end_pfn;
+}
+
 /*
- * A target that still has something free comes first next time. Once the two
- * have met, runs begin anew from the ends.
+ * A source that is not finished and a target that still has something free come
+ * first next time. Once the two have met, runs begin anew from the ends.
  */
 static bool linear_end(struct compact_control *cc)
 {
 	struct zone_compaction *zc = &cc->zone->compaction;
-	unsigned long source = cc->linear.source_end;
-	unsigned long target = cc->linear.target_start;
-	bool met = source >= target;
 
-	if (met) {
-		source = 0;
-		target = 0;
-	} else if (cc->target.start_pfn < cc->target.end_pfn) {
-		target = cc->target.end_pfn;
+	if (cc->linear.source_end >= cc->linear.target_start) {
+		WRITE_ONCE(*source_place(cc), 0);
+		WRITE_ONCE(zc->target_pfn, 0);
+		return !cc->linear.resumed;
 	}
+	if (cc->from_the_ends)
+		return false;
 
-	WRITE_ONCE(zc->source_pfn[cc->mode != MIGRATE_ASYNC], source);
-	WRITE_ONCE(zc->target_pfn, target);
-	return met && !cc->linear.resumed;
+	if (left_half_empty(cc))
+		WRITE_ONCE(*source_place(cc), cc->migrate_pfn);
+	WRITE_ONCE(zc->target_pfn, cc->target.start_pfn < cc->target.end_pfn ?
+		   cc->target.end_pfn : cc->linear.target_start);
+	return false;
+}
+
+/*
+ * Several tasks compact a zone at once when each wants a page of it. What one has
+ * begun to empty the others leave to it: they go on behind the furthest.
+ */
+static void skip_what_others_empty(struct compact_control *cc)
+{
+	unsigned long furthest = READ_ONCE(*source_place(cc));
+
+	if (cc->from_the_ends || furthest <= cc->linear.source_end ||
+	    furthest > cc->linear.target_start)
+		return;
+
+	cc->linear.source_end = furthest;
+	cc->linear.resumed = true;
 }
 
 static bool linear_next_source(struct compact_control *cc)
 {
+	skip_what_others_empty(cc);
+
 	while (cc->linear.source_end < cc->linear.target_start) {
 		struct compact_block block = {
 			.start_pfn = cc->linear.source_end,
@@ -191,6 +223,8 @@ static bool linear_next_source(struct compact_control *cc)
 		cc->linear.source_end = block.end_pfn;
 		if (compact_source_suitable(cc, &block)) {
 			cc->source = block;
+			if (!cc->from_the_ends)
+				WRITE_ONCE(*source_place(cc), block.end_pfn);
 			return true;
 		}
 		if (compact_should_stop(cc))

@@ -100,6 +100,14 @@ static struct compact_control *begin(struct choose_test *ct, unsigned long skip,
 	return &ct->cc;
 }
 
+/* The same, with no run before it. */
+static struct compact_control *begin_anew(struct choose_test *ct,
+					  unsigned long skip, unsigned long nr)
+{
+	memset(&ct->zone.compaction, 0, sizeof(ct->zone.compaction));
+	return begin(ct, skip, nr);
+}
+
 static void expect_source(struct kunit *test, struct compact_control *cc,
 			  unsigned long start, unsigned long end)
 {
@@ -233,18 +241,18 @@ static void linear_async_keeps_to_the_type(struct kunit *test)
 	struct compact_control *cc;
 
 	set_type(ct, 0, MIGRATE_UNMOVABLE);
-	cc = begin(ct, 0, 4 * pageblock_nr_pages);
+	cc = begin_anew(ct, 0, 4 * pageblock_nr_pages);
 	cc->order = 3;
 	cc->migratetype = MIGRATE_MOVABLE;
 	expect_source(test, cc, nth_block(ct, 0), nth_block(ct, 1));
 
-	cc = begin(ct, 0, 4 * pageblock_nr_pages);
+	cc = begin_anew(ct, 0, 4 * pageblock_nr_pages);
 	cc->order = 3;
 	cc->mode = MIGRATE_ASYNC;
 	cc->migratetype = MIGRATE_MOVABLE;
 	expect_source(test, cc, nth_block(ct, 1), nth_block(ct, 2));
 
-	cc = begin(ct, 0, 4 * pageblock_nr_pages);
+	cc = begin_anew(ct, 0, 4 * pageblock_nr_pages);
 	cc->order = 3;
 	cc->mode = MIGRATE_ASYNC;
 	cc->migratetype = MIGRATE_UNMOVABLE;
@@ -288,6 +296,43 @@ static void linear_goes_on(struct kunit *test)
 
 	cc = begin(ct, 0, size);
 	expect_source(test, cc, nth_block(ct, 0), nth_block(ct, 1));
+}
+
+/* Two runs at once share the zone and not a block of it. */
+static void linear_runs_keep_apart(struct kunit *test)
+{
+	struct choose_test *ct = test->priv;
+	unsigned long size = 4 * pageblock_nr_pages;
+	struct compact_control other = *begin(ct, 0, size);
+	struct compact_control *cc = begin(ct, 0, size);
+
+	expect_source(test, cc, nth_block(ct, 0), nth_block(ct, 1));
+	expect_source(test, &other, nth_block(ct, 1), nth_block(ct, 2));
+	expect_source(test, cc, nth_block(ct, 2), nth_block(ct, 3));
+	expect_source(test, cc, nth_block(ct, 3), nth_block(ct, 4));
+	expect_end(test, cc);
+	/* not all blocks were its own */
+	KUNIT_EXPECT_FALSE(test, cc->policy->end(cc));
+}
+
+/* A block that was left in the middle is finished first, if nobody else did. */
+static void linear_returns_to_a_block(struct kunit *test)
+{
+	struct choose_test *ct = test->priv;
+	unsigned long size = 4 * pageblock_nr_pages;
+	struct compact_control *cc = begin(ct, 0, size);
+
+	expect_source(test, cc, nth_block(ct, 0), nth_block(ct, 1));
+	cc->migrate_pfn = nth_block(ct, 0) + 8;
+	cc->policy->end(cc);
+
+	cc = begin(ct, 0, size);
+	expect_source(test, cc, nth_block(ct, 0) + 8, nth_block(ct, 1));
+	cc->migrate_pfn = nth_block(ct, 1);
+	cc->policy->end(cc);
+
+	cc = begin(ct, 0, size);
+	expect_source(test, cc, nth_block(ct, 1), nth_block(ct, 2));
 }
 
 static void linear_says_when_all_is_done(struct kunit *test)
@@ -405,6 +450,8 @@ static struct kunit_case choose_test_cases[] = {
 	KUNIT_CASE(linear_async_keeps_to_the_type),
 	KUNIT_CASE(linear_last_resort_fills_any_type),
 	KUNIT_CASE(linear_goes_on),
+	KUNIT_CASE(linear_runs_keep_apart),
+	KUNIT_CASE(linear_returns_to_a_block),
 	KUNIT_CASE(linear_says_when_all_is_done),
 	KUNIT_CASE(linear_survives_a_zone_that_changes),
 	KUNIT_CASE(linear_begins_anew_if_told_to),

@@ -49,7 +49,8 @@ struct compact_block {
  * @spare: prepared order-0 pages that migration handed back
  * @nr_freepages: number of base pages on @freepages
  * @total_free_scanned: pages that the free scanner has gone over
- * @watermark_hit: a free page was refused to keep the zone above its watermark
+ * @refused_order: free pages of this order or more have been refused, to keep
+ *	the zone above its watermark
  * @failed_pages: how many pages could not be moved, by reason; see why.c
  * @failed_here: bits of the reasons met in the block that is being emptied
  * @failed_blocks: in how many blocks each reason was met
@@ -89,9 +90,9 @@ struct compact_control {
 	struct list_head spare;
 	unsigned int nr_freepages;
 	unsigned long total_free_scanned;
-	bool watermark_hit;
+	unsigned int refused_order;
 
-	unsigned int failed_pages[NR_COMPACT_FAILURES];
+	unsigned long failed_pages[NR_COMPACT_FAILURES];
 	unsigned long failed_here;
 	unsigned int failed_blocks[NR_COMPACT_FAILURES];
 #endif

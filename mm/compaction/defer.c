@@ -28,6 +28,7 @@
  * @order: the order that is wanted
  *
  * Context: any.
+ * Return: true if it is.
  */
 bool compact_deferred(struct zone *zone, int order)
 {

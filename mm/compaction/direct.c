@@ -11,6 +11,7 @@
  * an allocation with its gfp flags may be made under, mmap_lock for one.
  */
 #include <linux/compaction.h>
+#include <linux/cpuset.h>
 #include <linux/gfp.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -79,20 +80,14 @@ compact_zone_for_page(struct zone *zone, unsigned int order, gfp_t gfp_mask,
 		      enum compact_priority prio, struct page **page)
 {
 	struct compact_control cc;
+	enum compact_result result;
 
-	switch (compact_verdict(zone, order, alloc_flags, highest_zoneidx)) {
-	case COMPACT_SUCCESS:
-		return COMPACT_SUCCESS;
-	case COMPACT_SKIPPED:
-		compact_failed_run(zone, COMPACT_FAIL_WATERMARK);
-		return COMPACT_SKIPPED;
-	case COMPACT_NOT_SUITABLE_ZONE:
-		compact_failed_run(zone, COMPACT_FAIL_THRESHOLD);
-		return COMPACT_SKIPPED;
-	default:
-		init_control(&cc, zone, order, gfp_mask, prio);
-		return compact_and_capture(&cc, page);
-	}
+	result = compact_verdict(zone, order, alloc_flags, highest_zoneidx);
+	if (result != COMPACT_CONTINUE)
+		return result;
+
+	init_control(&cc, zone, order, gfp_mask, prio);
+	return compact_and_capture(&cc, page);
 }
 
 /*
@@ -110,6 +105,17 @@ static void remember(struct zone *zone, unsigned int order,
 		compact_defer(zone, order);
 }
 
+/*
+ * The nodemask is that of the memory policy; the cpuset is asked zone by zone, as
+ * get_page_from_freelist() does. A captured page does not pass by there.
+ */
+static bool forbidden_by_cpuset(struct zone *zone, gfp_t gfp_mask,
+				unsigned int alloc_flags)
+{
+	return cpusets_enabled() && (alloc_flags & ALLOC_CPUSET) &&
+	       !__cpuset_zone_allowed(zone, gfp_mask);
+}
+
 /**
  * try_to_compact_pages - compact for an allocation that failed
  * @gfp_mask: of the allocation
@@ -118,11 +124,8 @@ static void remember(struct zone *zone, unsigned int order,
  * @ac: zonelist, nodemask and highest zone of the allocation
  * @prio: how hard to try; at %MIN_COMPACT_PRIORITY nothing is deferred, zones are
  *	gone over from end to end, and any block may be filled
- * @page: where to put a page that has been captured for the caller, which is to
- *	prepare it for use; unchanged if there is none
- *
- * Zones that the cpuset forbids are left out when the caller has put the
- * cpuset's nodes in @ac, as the page allocator does.
+ * @page: NULL; where to put a page that has been captured for the caller, which
+ *	is to prepare it for use
  *
  * Context: process context, may sleep; PF_MEMALLOC is set, since the memory
  * that is needed meanwhile must not be reclaimed for.
@@ -148,6 +151,8 @@ enum compact_result try_to_compact_pages(gfp_t gfp_mask, unsigned int order,
 					ac->highest_zoneidx, ac->nodemask) {
 		enum compact_result result;
 
+		if (forbidden_by_cpuset(zone, gfp_mask, alloc_flags))
+			continue;
 		if (prio > MIN_COMPACT_PRIORITY &&
 		    compact_deferred(zone, order)) {
 			compact_failed_run(zone, COMPACT_FAIL_DEFERRED);

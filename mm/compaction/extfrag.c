@@ -40,7 +40,7 @@ void compact_count_free(struct zone *zone, unsigned int order,
 	*free = (struct free_summary) { .pages = 0 };
 
 	for (o = 0; o < MAX_ORDER; o++) {
-		u64 nr = data_race(READ_ONCE(zone->free_area[o].nr_free));
+		u64 nr = READ_ONCE(zone->free_area[o].nr_free);
 
 		free->blocks += nr;
 		free->pages += nr << o;

@@ -120,6 +120,14 @@ struct page *compaction_alloc(struct page *src, unsigned long data);
 void compaction_free(struct page *page, unsigned long data);
 void release_targets(struct compact_control *cc);
 
+#ifdef CONFIG_COMPACTION
+/* Was a free page refused, so that there are fewer targets than free pages? */
+static inline bool compact_at_watermark(struct compact_control *cc)
+{
+	return cc->refused_order < MAX_ORDER;
+}
+#endif
+
 /* zone.c */
 enum compact_result compact_zone(struct compact_control *cc);
 

@@ -7,8 +7,8 @@
  *   it allocated, and wakes it: it compacts the zones that would serve that
  *   order until they have a page of it.
  * - Every half second it looks at the node's fragmentation. If that is worse
- *   than the administrator wishes, it compacts until it is better again. While
- *   its work changes nothing it comes back after ever longer times.
+ *   than the administrator wishes, it compacts until it is better again. If
+ *   that was in vain it leaves the node alone for half a minute.
  *
  *   /proc/sys/vm/compaction_proactiveness (0644): 0 to 100, how much of the
  *	second kind is wished for; a write asks for it at once
@@ -33,17 +33,15 @@
 #include <trace/events/compaction.h>
 #include "internal.h"
 
+/* How often the fragmentation is looked at, and when again if work was in vain */
 #define PROACTIVE_INTERVAL	msecs_to_jiffies(500)
-#define PROACTIVE_MAX_SHIFT	6
+#define PROACTIVE_BACKOFF	msecs_to_jiffies(32 * MSEC_PER_SEC)
 
-/* The size that fragmentation is measured against: that of huge pages. */
-#if defined(CONFIG_TRANSPARENT_HUGEPAGE)
-#define SCORE_ORDER	HPAGE_PMD_ORDER
-#elif defined(CONFIG_HUGETLBFS)
-#define SCORE_ORDER	HUGETLB_PAGE_ORDER
-#else
-#define SCORE_ORDER	(PMD_SHIFT - PAGE_SHIFT)
-#endif
+/*
+ * Fragmentation is measured against what one entry of a PMD maps: a huge page,
+ * unless that is more than there can be in one piece.
+ */
+#define SCORE_ORDER	min(PMD_SHIFT - PAGE_SHIFT, MAX_ORDER - 1)
 
 unsigned int sysctl_compaction_proactiveness __read_mostly = 20;
 
@@ -98,15 +96,15 @@ unsigned int compact_score_to_begin(unsigned int proactiveness)
 }
 
 /* The lock keeps kswapd from being stopped, and freed, under our eyes. */
-static bool kswapd_is_running(pg_data_t *pgdat)
+static bool reclaim_is_busy(pg_data_t *pgdat)
 {
-	bool running;
+	bool busy = false;
 
 	pgdat_kswapd_lock(pgdat);
-	running = pgdat->kswapd && task_is_running(pgdat->kswapd);
+	if (pgdat->kswapd)
+		busy = task_is_running(pgdat->kswapd);
 	pgdat_kswapd_unlock(pgdat);
-
-	return running;
+	return busy;
 }
 
 /* To compact for the future is not to disturb those who need memory now. */
@@ -114,7 +112,7 @@ static bool should_compact_proactively(pg_data_t *pgdat)
 {
 	unsigned int wish = READ_ONCE(sysctl_compaction_proactiveness);
 
-	return wish && !kswapd_is_running(pgdat) &&
+	return wish && !reclaim_is_busy(pgdat) &&
 	       compact_node_score(pgdat) > compact_score_to_begin(wish);
 }
 
@@ -123,7 +121,7 @@ static enum compact_result proactive_goal(struct compact_control *cc)
 	unsigned int wish = READ_ONCE(sysctl_compaction_proactiveness);
 
 	if (!wish || kthread_should_stop() ||
-	    kswapd_is_running(cc->zone->zone_pgdat))
+	    reclaim_is_busy(cc->zone->zone_pgdat))
 		return COMPACT_PARTIAL_SKIPPED;
 	if (zone_score(cc->zone) <= compact_score_to_reach(wish))
 		return COMPACT_SUCCESS;
@@ -164,8 +162,8 @@ static void compact_proactively(pg_data_t *pgdat)
 	}
 }
 
-/* Returns after how many jiffies to look again, given what it was last. */
-static long proactive_work(pg_data_t *pgdat, long last_timeout)
+/* Returns after how many jiffies to look again. */
+static long proactive_work(pg_data_t *pgdat)
 {
 	unsigned int before, after;
 
@@ -175,20 +173,22 @@ static long proactive_work(pg_data_t *pgdat, long last_timeout)
 	before = compact_node_score(pgdat);
 	compact_proactively(pgdat);
 	after = compact_node_score(pgdat);
-	if (after < before)
-		return PROACTIVE_INTERVAL;
 
-	return min(2 * last_timeout, PROACTIVE_INTERVAL << PROACTIVE_MAX_SHIFT);
+	return after < before ? PROACTIVE_INTERVAL : PROACTIVE_BACKOFF;
 }
 
-/* One zone, for one order; it remembers a failure as direct compaction does. */
+/*
+ * One zone, for one order; it remembers a failure as direct compaction does. The
+ * zone has to be short of the order both for allocations that want this very
+ * zone and for the one that asked, which may have to leave more of it in reserve.
+ */
 static void compact_zone_for_order(struct zone *zone, int order,
 				   int highest_zoneidx)
 {
 	struct compact_control cc = {
 		.zone = zone,
 		.order = order,
-		.migratetype = MIGRATE_MOVABLE,
+		.migratetype = gfp_migratetype(GFP_KERNEL),
 		.gfp_mask = GFP_KERNEL,
 		.mode = MIGRATE_SYNC_LIGHT,
 	};
@@ -197,7 +197,9 @@ static void compact_zone_for_order(struct zone *zone, int order,
 		compact_failed_run(zone, COMPACT_FAIL_DEFERRED);
 		return;
 	}
-	if (compaction_suitable(zone, order, 0, highest_zoneidx) !=
+	if (compaction_suitable(zone, order, 0, zone_idx(zone)) !=
+	    COMPACT_CONTINUE ||
+	    compact_verdict(zone, order, 0, highest_zoneidx) !=
 	    COMPACT_CONTINUE)
 		return;
 
@@ -234,7 +236,7 @@ static void requested_work(pg_data_t *pgdat)
 		struct zone *zone = &pgdat->node_zones[i];
 
 		if (populated_zone(zone))
-			compact_zone_for_order(zone, order, i);
+			compact_zone_for_order(zone, order, highest);
 	}
 	psi_memstall_leave(&pflags);
 
@@ -279,13 +281,12 @@ static int kcompactd(void *data)
 
 		if (READ_ONCE(pgdat->proactive_compact_trigger)) {
 			WRITE_ONCE(pgdat->proactive_compact_trigger, false);
-			timeout = PROACTIVE_INTERVAL;
 		} else if (READ_ONCE(pgdat->kcompactd_max_order) > 0) {
+			/* says nothing about the other kind of work */
 			requested_work(pgdat);
-			timeout = PROACTIVE_INTERVAL;
 			continue;
 		}
-		timeout = proactive_work(pgdat, timeout);
+		timeout = proactive_work(pgdat);
 	}
 	return 0;
 }

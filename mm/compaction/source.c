@@ -126,6 +126,7 @@ enum page_verdict page_verdict(struct compact_control *cc, struct page *page,
  * may have gone in between.
  *
  * Context: any.
+ * Return: the reason, %PAGE_BUSY if there is none to be seen.
  */
 enum page_verdict page_left_verdict(struct page *page)
 {
@@ -349,10 +350,27 @@ static enum page_verdict take_page(struct compact_control *cc,
 	return verdict;
 }
 
-/* How far is it from @pfn to the end of the range that it spoils? */
-static unsigned long spoiled_range(struct compact_control *cc,
-				   unsigned long pfn)
+/*
+ * Leave the range of cc->order that a page has spoiled: what has been taken of it
+ * would move for nothing. Claimed pages are on their LRU lists still, and need but
+ * their flag. Returns how far it is to the end of the range.
+ *
+ * A batch is never of more than one range then, see batch_complete().
+ */
+static unsigned long leave_range(struct compact_control *cc,
+				 struct claimed_pages *claimed)
 {
+	unsigned long pfn = cc->migrate_pfn;
+
+	while (claimed->nr) {
+		struct page *page = claimed->page[--claimed->nr];
+
+		SetPageLRU(page);
+		put_page(page);
+	}
+	putback_movable_pages(&cc->migratepages);
+	cc->nr_migratepages = 0;
+
 	return ALIGN(pfn + 1, 1UL << cc->order) - pfn;
 }
 
@@ -380,7 +398,7 @@ static int isolate_one(struct compact_control *cc, struct page *page,
 		compact_failed(cc, (enum compact_failure)verdict,
 			       cc->migrate_pfn, *nr);
 		if (cc->skip_spoiled)
-			*nr = max(*nr, spoiled_range(cc, cc->migrate_pfn));
+			*nr = max(*nr, leave_range(cc, claimed));
 	}
 	return 0;
 }
@@ -412,8 +430,12 @@ static int throttle_isolation(struct compact_control *cc)
 	pg_data_t *pgdat = cc->zone->zone_pgdat;
 
 	while (unlikely(too_many_isolated(pgdat))) {
-		/* To wait with pages in hand would be to wait for oneself. */
-		if (cc->nr_migratepages || cc->mode == MIGRATE_ASYNC)
+		/*
+		 * To wait with pages in hand would be to wait for oneself; to
+		 * wait with a filesystem's locks, for those who wait for them.
+		 */
+		if (cc->nr_migratepages || cc->mode == MIGRATE_ASYNC ||
+		    !(cc->gfp_mask & __GFP_FS))
 			return -EAGAIN;
 
 		reclaim_throttle(pgdat, VMSCAN_THROTTLE_ISOLATED);
@@ -423,6 +445,16 @@ static int throttle_isolation(struct compact_control *cc)
 	return compact_should_stop(cc) ? -EINTR : 0;
 }
 
+/* Migrate what there is before going on? */
+static bool batch_complete(struct compact_control *cc)
+{
+	if (cc->nr_migratepages >= COMPACT_CLUSTER_MAX)
+		return true;
+
+	return cc->skip_spoiled && cc->nr_migratepages &&
+	       IS_ALIGNED(cc->migrate_pfn, 1UL << cc->order);
+}
+
 /**
  * isolate_source - take a batch of movable pages out of a block
  * @cc: the run; the scan starts at cc->migrate_pfn and leaves there the first
@@ -430,7 +462,8 @@ static int throttle_isolation(struct compact_control *cc)
  * @end_pfn: end of the block; all pages up to there are in cc->zone
  *
  * Adds the pages to cc->migratepages and cc->nr_migratepages and stops when
- * there are COMPACT_CLUSTER_MAX or more. They count as isolated
+ * there are COMPACT_CLUSTER_MAX or more, or with cc->skip_spoiled at the end of
+ * an aligned range of cc->order of which there are any. They count as isolated
  * (NR_ISOLATED_ANON, NR_ISOLATED_FILE) until they are migrated or given to
  * putback_movable_pages(), one of which the caller owes them, also on error.
  *
@@ -452,8 +485,7 @@ int isolate_source(struct compact_control *cc, unsigned long end_pfn)
 	if (ret)
 		return ret;
 
-	while (cc->migrate_pfn < end_pfn &&
-	       cc->nr_migratepages < COMPACT_CLUSTER_MAX) {
+	while (cc->migrate_pfn < end_pfn && !batch_complete(cc)) {
 		if (++looks % COMPACT_CLUSTER_MAX == 0 &&
 		    compact_should_stop(cc)) {
 			ret = -EINTR;

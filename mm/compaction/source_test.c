@@ -357,6 +357,47 @@ static void leaves_spoiled_ranges(struct kunit *test)
 	test_free_block(pfn);
 }
 
+/* What had been taken of a range before it proved spoiled returns to its list. */
+static void gives_back_what_is_spoiled(struct kunit *test)
+{
+	struct source_test *st = test->priv;
+	unsigned long isolated = test_nr_isolated();
+	struct page *page = NULL;
+	int refs;
+	pgoff_t i;
+
+	/* two pages of the file side by side, of which the second is pinned */
+	for (i = 0; i < NR_PAGES && !page; i++) {
+		page = test_file_page(test, st->file, i);
+		if (page_to_pfn(page) % 2 || !PageLRU(page + 1) ||
+		    page_mapping(page + 1) != st->file->f_mapping)
+			page = NULL;
+	}
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	get_page(page + 1);
+	refs = page_count(page);
+
+	st->cc.order = 1;
+	st->cc.skip_spoiled = true;
+	st->cc.migrate_pfn = page_to_pfn(page);
+	KUNIT_EXPECT_EQ(test, isolate_source(&st->cc, page_to_pfn(page) + 2),
+			0);
+	KUNIT_EXPECT_EQ(test, st->cc.nr_migratepages, 0);
+	KUNIT_EXPECT_TRUE(test, list_empty(&st->cc.migratepages));
+	KUNIT_EXPECT_TRUE(test, PageLRU(page));
+	KUNIT_EXPECT_EQ(test, page_count(page), refs);
+	KUNIT_EXPECT_EQ(test, test_nr_isolated(), isolated);
+	put_page(page + 1);
+
+	/* sound, it is a batch of its own */
+	st->cc.migrate_pfn = page_to_pfn(page);
+	KUNIT_EXPECT_EQ(test, isolate_source(&st->cc, page_to_pfn(page) + 4),
+			0);
+	KUNIT_EXPECT_EQ(test, st->cc.nr_migratepages, 2);
+	KUNIT_EXPECT_EQ(test, st->cc.migrate_pfn, page_to_pfn(page) + 2);
+	put_back(&st->cc);
+}
+
 /* What migration left is looked at again, for what may have been in its way. */
 static void guesses_why_migration_failed(struct kunit *test)
 {
@@ -381,6 +422,7 @@ static void guesses_why_migration_failed(struct kunit *test)
 static struct kunit_case source_test_cases[] = {
 	KUNIT_CASE(knows_pages_in_transit),
 	KUNIT_CASE(leaves_spoiled_ranges),
+	KUNIT_CASE(gives_back_what_is_spoiled),
 	KUNIT_CASE(guesses_why_migration_failed),
 	KUNIT_CASE(takes_lru_pages),
 	KUNIT_CASE(takes_no_page_twice),

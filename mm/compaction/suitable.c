@@ -59,20 +59,10 @@ static bool memory_is_lacking(struct zone *zone, int order)
 	return index >= 0 && index <= sysctl_extfrag_threshold;
 }
 
-/**
- * compact_verdict - compaction_suitable(), with one reason more
- * @zone: the zone
- * @order: the order that is wanted, at least 0
- * @alloc_flags: of the allocation; says which watermark it has to keep
- * @highest_zoneidx: of the allocation
- *
- * Context: any.
- * Return: as compaction_suitable(), but %COMPACT_NOT_SUITABLE_ZONE if it is the
- * fragmentation index that speaks against it.
- */
-enum compact_result compact_verdict(struct zone *zone, int order,
-				    unsigned int alloc_flags,
-				    int highest_zoneidx)
+/* COMPACT_NOT_SUITABLE_ZONE: it is the index that speaks against it. */
+static enum compact_result verdict(struct zone *zone, int order,
+				   unsigned int alloc_flags,
+				   int highest_zoneidx)
 {
 	enum compact_result result = COMPACT_CONTINUE;
 
@@ -89,6 +79,36 @@ enum compact_result compact_verdict(struct zone *zone, int order,
 }
 
 /**
+ * compact_verdict - compaction_suitable() for one who is about to compact
+ * @zone: the zone
+ * @order: the order that is wanted, at least 0
+ * @alloc_flags: of the allocation; says which watermark it has to keep
+ * @highest_zoneidx: of the allocation
+ *
+ * Counts what speaks against it.
+ *
+ * Context: any.
+ * Return: as compaction_suitable().
+ */
+enum compact_result compact_verdict(struct zone *zone, int order,
+				    unsigned int alloc_flags,
+				    int highest_zoneidx)
+{
+	switch (verdict(zone, order, alloc_flags, highest_zoneidx)) {
+	case COMPACT_SKIPPED:
+		compact_failed_run(zone, COMPACT_FAIL_WATERMARK);
+		return COMPACT_SKIPPED;
+	case COMPACT_NOT_SUITABLE_ZONE:
+		compact_failed_run(zone, COMPACT_FAIL_THRESHOLD);
+		return COMPACT_SKIPPED;
+	case COMPACT_SUCCESS:
+		return COMPACT_SUCCESS;
+	default:
+		return COMPACT_CONTINUE;
+	}
+}
+
+/**
  * compaction_suitable - is it any use to compact this zone now?
  * @zone: the zone
  * @order: the order that is wanted; -1: the whole zone, which is always of use
@@ -100,7 +120,8 @@ enum compact_result compact_verdict(struct zone *zone, int order,
  * Context: any.
  * Return:
  * * COMPACT_SUCCESS - no: the allocation should succeed without
- * * COMPACT_SKIPPED - no: there is too little free memory, reclaim is needed
+ * * COMPACT_SKIPPED - no: memory is lacking, or there is no room to work in;
+ *   reclaim is what helps
  * * COMPACT_CONTINUE - yes
  */
 enum compact_result compaction_suitable(struct zone *zone, int order,
@@ -112,7 +133,7 @@ enum compact_result compaction_suitable(struct zone *zone, int order,
 	if (order < 0)
 		return COMPACT_CONTINUE;
 
-	result = compact_verdict(zone, order, alloc_flags, highest_zoneidx);
+	result = verdict(zone, order, alloc_flags, highest_zoneidx);
 	return result == COMPACT_NOT_SUITABLE_ZONE ? COMPACT_SKIPPED : result;
 }
 

@@ -36,6 +36,11 @@ static enum compact_result suitable(struct zone *zone, int order)
 	return compaction_suitable(zone, order, ALLOC_WMARK_MIN, 0);
 }
 
+static long runs_failed(struct zone *zone, enum compact_failure why)
+{
+	return atomic_long_read(&zone->compaction.failures[why].runs);
+}
+
 static void whole_zone_always_is(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, suitable(zone_of_singles(test, 0), -1),
@@ -51,6 +56,17 @@ static void costly_orders_need_the_low_watermark(struct kunit *test)
 	KUNIT_EXPECT_EQ(test,
 			suitable(zone_of_singles(test, enough - 1), ORDER),
 			COMPACT_SKIPPED);
+}
+
+/* Who asks is not counted; who would have compacted is. */
+static void lack_of_room_is_counted(struct kunit *test)
+{
+	struct zone *zone = zone_of_singles(test, 0);
+
+	suitable(zone, ORDER);
+	KUNIT_EXPECT_EQ(test, runs_failed(zone, COMPACT_FAIL_WATERMARK), 0);
+	compact_verdict(zone, ORDER, ALLOC_WMARK_MIN, 0);
+	KUNIT_EXPECT_EQ(test, runs_failed(zone, COMPACT_FAIL_WATERMARK), 1);
 }
 
 static void other_orders_need_the_min_watermark(struct kunit *test)
@@ -98,7 +114,9 @@ static void threshold_is_for_costly_orders(struct kunit *test)
 	sysctl_extfrag_threshold = 500;
 	KUNIT_EXPECT_EQ(test, suitable(zone, ORDER), COMPACT_SKIPPED);
 	KUNIT_EXPECT_EQ(test, compact_verdict(zone, ORDER, ALLOC_WMARK_MIN, 0),
-			COMPACT_NOT_SUITABLE_ZONE);
+			COMPACT_SKIPPED);
+	KUNIT_EXPECT_EQ(test, runs_failed(zone, COMPACT_FAIL_THRESHOLD), 1);
+	KUNIT_EXPECT_EQ(test, runs_failed(zone, COMPACT_FAIL_WATERMARK), 0);
 	sysctl_extfrag_threshold = 499;
 	KUNIT_EXPECT_EQ(test, suitable(zone, ORDER), COMPACT_CONTINUE);
 	sysctl_extfrag_threshold = threshold;
@@ -134,6 +152,7 @@ static struct kunit_case suitable_test_cases[] = {
 	KUNIT_CASE(reclaim_may_make_room),
 	KUNIT_CASE(whole_zone_always_is),
 	KUNIT_CASE(costly_orders_need_the_low_watermark),
+	KUNIT_CASE(lack_of_room_is_counted),
 	KUNIT_CASE(other_orders_need_the_min_watermark),
 	KUNIT_CASE(reserve_for_lower_zones_counts),
 	KUNIT_CASE(nothing_to_do_if_the_page_is_there),

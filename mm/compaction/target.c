@@ -27,7 +27,7 @@ void compact_targets_init(struct compact_control *cc)
 		INIT_LIST_HEAD(&cc->freepages[order]);
 	INIT_LIST_HEAD(&cc->spare);
 	cc->nr_freepages = 0;
-	cc->watermark_hit = false;
+	cc->refused_order = MAX_ORDER;
 }
 
 static void lock_zone(struct compact_control *cc, unsigned long *flags)
@@ -60,9 +60,15 @@ static unsigned long take_one(struct compact_control *cc, struct page *page)
 	if (order >= pageblock_order)
 		return 1UL << order;
 
+	/*
+	 * Near the watermark a large page may be too much where small ones are
+	 * not. Only if even a base page is refused, there is nothing to be had.
+	 */
+	if (order >= cc->refused_order)
+		return 1UL << order;
 	if (!__isolate_free_page(page, order)) {
-		cc->watermark_hit = true;
-		return 1;
+		cc->refused_order = order;
+		return 1UL << order;
 	}
 	list_add(&page->lru, &cc->freepages[order]);
 	cc->nr_freepages += 1U << order;
@@ -95,7 +101,7 @@ static unsigned long isolate_free_cluster(struct compact_control *cc,
 	if (is_migrate_isolate_page(pfn_to_page(pfn)))
 		pfn = end_pfn;
 	while (pfn < end_pfn && looks++ < COMPACT_CLUSTER_MAX &&
-	       cc->nr_freepages < want && !cc->watermark_hit)
+	       cc->nr_freepages < want && cc->refused_order)
 		pfn = compact_advance(pfn, take_one(cc, pfn_to_page(pfn)),
 				      end_pfn);
 	spin_unlock_irqrestore(&cc->zone->lock, flags);
@@ -110,9 +116,9 @@ static unsigned long isolate_free_cluster(struct compact_control *cc,
  * @want: stop once that many base pages are in hand; a larger free page is
  *	taken whole
  *
- * Sets cc->watermark_hit and stops if the zone is so short of free memory that
- * nobody may take a page for work like this. release_targets() gives back what
- * was not used.
+ * Passes over free pages that are too large to be taken without falling below
+ * the watermark, noting that in cc->refused_order, and stops if that is every
+ * page. release_targets() gives back what was not used.
  *
  * Context: process context, no spinlock held; may sleep. Takes zone->lock.
  */
@@ -124,7 +130,7 @@ void isolate_target(struct compact_control *cc, struct compact_block *block,
 	unsigned long nr_scanned;
 
 	while (block->start_pfn < block->end_pfn && cc->nr_freepages < want &&
-	       !cc->watermark_hit && !cc->contended) {
+	       cc->refused_order && !cc->contended) {
 		block->start_pfn = isolate_free_cluster(cc, block->start_pfn,
 							block->end_pfn, want);
 		if (compact_should_stop(cc))
@@ -149,7 +155,7 @@ static bool target_left(struct compact_control *cc)
 /* Have at least one free page in hand, better as many as are to be moved. */
 static bool refill_targets(struct compact_control *cc)
 {
-	while (cc->nr_freepages < cc->nr_migratepages && !cc->watermark_hit &&
+	while (cc->nr_freepages < cc->nr_migratepages && cc->refused_order &&
 	       !cc->contended) {
 		if (!target_left(cc) && !cc->policy->next_target(cc))
 			break;

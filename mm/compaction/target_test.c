@@ -161,9 +161,25 @@ static void respects_the_watermark(struct kunit *test)
 	isolate_target(&tt->cc, &tt->block, UINT_MAX);
 	zone->_watermark[WMARK_MIN] = min;
 
-	KUNIT_EXPECT_TRUE(test, tt->cc.watermark_hit);
+	KUNIT_EXPECT_TRUE(test, compact_at_watermark(&tt->cc));
 	KUNIT_EXPECT_EQ(test, tt->cc.nr_freepages, 0);
 	KUNIT_EXPECT_EQ(test, test_count_free(first, end), NR_FREE);
+}
+
+/* Near the watermark large pages are too much, and small ones are not. */
+static void takes_small_pages_near_the_watermark(struct kunit *test)
+{
+	struct target_test *tt = test->priv;
+	struct zone *zone = tt->cc.zone;
+	unsigned long min = zone->_watermark[WMARK_MIN];
+
+	zone->_watermark[WMARK_MIN] = zone_page_state(zone, NR_FREE_PAGES) - 4;
+	isolate_target(&tt->cc, &tt->block, UINT_MAX);
+	zone->_watermark[WMARK_MIN] = min;
+
+	KUNIT_EXPECT_TRUE(test, compact_at_watermark(&tt->cc));
+	KUNIT_EXPECT_GT(test, tt->cc.nr_freepages, 0);
+	KUNIT_EXPECT_LE(test, tt->cc.nr_freepages, 4);
 }
 
 /* Each page is handed out once, ready for use; after the last there is none. */
@@ -268,6 +284,7 @@ static struct kunit_case target_test_cases[] = {
 	KUNIT_CASE(leaves_isolated_blocks),
 #endif
 	KUNIT_CASE(respects_the_watermark),
+	KUNIT_CASE(takes_small_pages_near_the_watermark),
 	KUNIT_CASE(hands_out_each_page_once),
 	KUNIT_CASE(small_pages_go_first),
 	KUNIT_CASE(unused_pages_return),

@@ -3,7 +3,8 @@
  * Why did it fail?
  *
  * Each page that a run could not move, each block that it could not empty and
- * each run that came to nothing is counted in its zone, by reason. The run
+ * each run that ended early or was not begun is counted in its zone, by reason. A
+ * run that goes through all blocks has no reason but those of their pages. It
  * counts for itself and adds to the zone's figures once, at its end, so that a
  * page costs an increment on the stack.
  *
@@ -73,7 +74,6 @@ void compact_flush_failures(struct compact_control *cc)
 	struct compact_failure_count *count = cc->zone->compaction.failures;
 	unsigned int why;
 
-	compact_block_done(cc);
 	for (why = 0; why < NR_COMPACT_FAILURES; why++) {
 		if (cc->failed_pages[why])
 			atomic_long_add(cc->failed_pages[why],
@@ -101,11 +101,11 @@ static void show_zone_failures(struct seq_file *m, struct zone *zone)
 		struct compact_failure_count *count =
 			&zone->compaction.failures[why->mask];
 
-		seq_printf(m, "%4d %-8s %-10s %12ld %12ld %12ld\n",
+		seq_printf(m, "%4d %-8s %-10s %12lu %12lu %12lu\n",
 			   zone_to_nid(zone), zone->name, why->name,
-			   atomic_long_read(&count->pages),
-			   atomic_long_read(&count->blocks),
-			   atomic_long_read(&count->runs));
+			   (unsigned long)atomic_long_read(&count->pages),
+			   (unsigned long)atomic_long_read(&count->blocks),
+			   (unsigned long)atomic_long_read(&count->runs));
 	}
 }
 

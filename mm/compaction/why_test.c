@@ -41,7 +41,10 @@ static void pages_and_blocks(struct kunit *test)
 	compact_failed(&wt->cc, COMPACT_FAIL_PINNED, 1025, 1);
 	expect_counts(test, COMPACT_FAIL_PINNED, 0, 0, 0);
 
-	/* the last block need not have been finished */
+	compact_flush_failures(&wt->cc);
+	expect_counts(test, COMPACT_FAIL_PINNED, 3, 1, 0);
+	/* and the last block, once it is finished */
+	compact_block_done(&wt->cc);
 	compact_flush_failures(&wt->cc);
 	expect_counts(test, COMPACT_FAIL_PINNED, 3, 2, 0);
 	expect_counts(test, COMPACT_FAIL_HUGE, 8, 1, 0);
@@ -53,6 +56,7 @@ static void nothing_counts_twice(struct kunit *test)
 	struct why_test *wt = test->priv;
 
 	compact_failed(&wt->cc, COMPACT_FAIL_DIRTY, 0, 1);
+	compact_block_done(&wt->cc);
 	compact_flush_failures(&wt->cc);
 	compact_flush_failures(&wt->cc);
 	expect_counts(test, COMPACT_FAIL_DIRTY, 1, 1, 0);

@@ -6,6 +6,7 @@
  * on, until the policy has no block left, there is nowhere left to move pages
  * to, the caller has the free page it wanted, or the run must give way.
  */
+#include <linux/bits.h>
 #include <linux/compaction.h>
 #include <linux/gfp.h>
 #include <linux/migrate.h>
@@ -81,9 +82,13 @@ static void putback_batch(struct compact_control *cc)
 /* Count the pages that stayed. Without a target few of them were even tried. */
 static void note_left_pages(struct compact_control *cc, bool had_targets)
 {
-	enum compact_failure no_target = cc->watermark_hit ?
-		COMPACT_FAIL_WATERMARK : COMPACT_FAIL_TARGET;
+	enum compact_failure no_target = COMPACT_FAIL_TARGET;
 	struct page *page;
+
+	if (cc->contended)
+		no_target = COMPACT_FAIL_CONTENDED;
+	else if (compact_at_watermark(cc))
+		no_target = COMPACT_FAIL_WATERMARK;
 
 	list_for_each_entry(page, &cc->migratepages, lru) {
 		enum compact_failure why =
@@ -137,7 +142,7 @@ static bool source_left(struct compact_control *cc)
 
 /*
  * The old places of pages that have moved wait on this CPU's list of free pages
- * and merge only once they leave it. A page of cc->order can come of that when
+ * and merge only once they leave it, and their new places wait for the LRU lists. A page of cc->order can come of that when
  * the scanner leaves an aligned range of that size.
  */
 static bool left_range(struct compact_control *cc, unsigned long from_pfn)
@@ -146,12 +151,15 @@ static bool left_range(struct compact_control *cc, unsigned long from_pfn)
 	       from_pfn >> cc->order != cc->migrate_pfn >> cc->order;
 }
 
-/* No page to move to is left anywhere. */
+/*
+ * No page to move to is left anywhere. If it is reclaim that is needed, that is
+ * not to be held against the zone.
+ */
 static enum compact_result out_of_targets(struct compact_control *cc)
 {
-	if (cc->watermark_hit) {
+	if (compact_at_watermark(cc)) {
 		compact_failed_run(cc->zone, COMPACT_FAIL_WATERMARK);
-		return COMPACT_PARTIAL_SKIPPED;
+		return COMPACT_CONTENDED;
 	}
 	compact_failed_run(cc->zone, COMPACT_FAIL_TARGET);
 	return COMPACT_COMPLETE;
@@ -181,7 +189,7 @@ static enum compact_result empty_block(struct compact_control *cc)
 				return out_of_targets(cc);
 		}
 		if (freed && left_range(cc, from_pfn)) {
-			drain_local_pages(cc->zone);
+			lru_add_drain_cpu_zone(cc->zone);
 			freed = false;
 		}
 		if (captured(cc))
@@ -190,18 +198,33 @@ static enum compact_result empty_block(struct compact_control *cc)
 	return cc->contended ? COMPACT_CONTENDED : COMPACT_CONTINUE;
 }
 
+/*
+ * The run has to give way. What it has done may have been enough all the same, or
+ * somebody else has freed what was wanted.
+ */
+static enum compact_result give_way(struct compact_control *cc)
+{
+	if (cc->goal(cc) == COMPACT_SUCCESS)
+		return COMPACT_SUCCESS;
+
+	if (cc->contended) {
+		cc->failed_here |= BIT(COMPACT_FAIL_CONTENDED);
+		compact_failed_run(cc->zone, COMPACT_FAIL_CONTENDED);
+	}
+	return COMPACT_CONTENDED;
+}
+
 static enum compact_result run(struct compact_control *cc)
 {
 	enum compact_result result;
 
 	while ((result = check_goal(cc)) == COMPACT_CONTINUE) {
 		if (!cc->policy->next_source(cc))
-			return cc->contended ? COMPACT_CONTENDED :
-					       COMPACT_COMPLETE;
+			return cc->contended ? give_way(cc) : COMPACT_COMPLETE;
+
 		result = empty_block(cc);
 		if (result == COMPACT_CONTENDED)
-			compact_failed(cc, COMPACT_FAIL_CONTENDED,
-				       cc->migrate_pfn, 0);
+			result = give_way(cc);
 		compact_block_done(cc);
 		if (result != COMPACT_CONTINUE)
 			break;
@@ -230,8 +253,9 @@ static enum compact_result run(struct compact_control *cc)
  *   caller's own goal is reached
  * * COMPACT_COMPLETE - all blocks have been dealt with
  * * COMPACT_PARTIAL_SKIPPED - all blocks that earlier runs had left have been
- *   dealt with, or free memory would fall below the watermark
- * * COMPACT_CONTENDED - stopped for somebody else's sake, or killed
+ *   dealt with
+ * * COMPACT_CONTENDED - stopped for somebody else's sake, killed, or at the
+ *   watermark
  */
 enum compact_result compact_zone(struct compact_control *cc)
 {
@@ -256,8 +280,6 @@ enum compact_result compact_zone(struct compact_control *cc)
 	result = run(cc);
 	if (!cc->policy->end(cc) && result == COMPACT_COMPLETE)
 		result = COMPACT_PARTIAL_SKIPPED;
-	if (result == COMPACT_CONTENDED)
-		compact_failed_run(cc->zone, COMPACT_FAIL_CONTENDED);
 	release_targets(cc);
 	compact_flush_failures(cc);
 	trace_mm_compaction_end(cc, zone_start, zone_end, sync, result);

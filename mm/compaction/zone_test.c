@@ -221,7 +221,8 @@ static void run_at_the_watermark_stops(struct kunit *test)
 	result = compact_zone(&zt->cc);
 	zt->zone->_watermark[WMARK_MIN] = min;
 
-	KUNIT_EXPECT_EQ(test, result, COMPACT_PARTIAL_SKIPPED);
+	/* that is reclaim's to mend, so not a failure of the zone */
+	KUNIT_EXPECT_EQ(test, result, COMPACT_CONTENDED);
 	KUNIT_EXPECT_GT(test, failed_pages(zt, COMPACT_FAIL_WATERMARK), pages);
 	KUNIT_EXPECT_EQ(test, failed_runs(zt, COMPACT_FAIL_WATERMARK),
 			runs + 1);
