@@ -142,8 +142,9 @@ static bool source_left(struct compact_control *cc)
 
 /*
  * The old places of pages that have moved wait on this CPU's list of free pages
- * and merge only once they leave it, and their new places wait for the LRU lists. A page of cc->order can come of that when
- * the scanner leaves an aligned range of that size.
+ * and merge only once they leave it; their new places wait for the LRU lists. A
+ * page of cc->order can come of that when the scanner leaves an aligned range of
+ * that size.
  */
 static bool left_range(struct compact_control *cc, unsigned long from_pfn)
 {
