@@ -8,7 +8,8 @@ FLAVOUR ?= ours
 debug := $(patsubst 1,debug,$(filter-out 0,$(DEBUG)))
 export LINUX
 
-.PHONY: help run test kunit kernel tree shell series-check clean
+.PHONY: help run test kunit kernel tree shell parity selftests matrix stress \
+	series bisect-check series-check deb deb-check docs clean
 help:	## list these commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## /make \1\t/p' $(MAKEFILE_LIST) | \
 		awk -F'\t' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -37,6 +38,40 @@ shell:	## a shell in a guest; FLAVOUR=ours|stock|none, DEBUG=1
 	@lab/deps build boot
 	@lab/kernel $(FLAVOUR) $(debug)
 	@lab/boot --kernel build/$(FLAVOUR)$(if $(debug),-debug)/bzImage --interactive
+
+parity:	## stock's interfaces against ours: what is missing, what is new
+	@lab/deps build boot
+	@lab/parity
+
+selftests: ## the kernel's own mm selftests, under stock and under ours
+	@lab/deps build boot selftests
+	@lab/selftests
+
+matrix:	## long: other configurations and architectures; lab/matrix quick is in test
+	@lab/deps build boot matrix
+	@lab/matrix
+
+stress:	## long: stress-ng and compaction from every door, MINUTES=30
+	@lab/stress $(MINUTES)
+
+docs:	## the documents, with Sphinx, in build/docs
+	@lab/deps build check docs
+	@lab/docs
+
+series:	## build/series: a cover letter and the patches that one would send
+	@lab/series
+
+bisect-check: ## long: does each patch of the series build and boot?
+	@lab/series
+	@lab/bisect-check
+
+deb:	## very long: Debian kernel packages with the series in, in build/deb
+	@lab/deps build deb
+	@lab/deb
+
+deb-check: ## install the package in a root file system of Debian's and boot it
+	@lab/deps build boot deb
+	@lab/deb check
 
 series-check:	## long: do the patches go on to every 6.1.y that Debian still has?
 	@lab/deps build
