@@ -16,7 +16,8 @@ struct zone;
 
 /**
  * enum compact_priority - how much trouble a failing allocation is worth
- * @COMPACT_PRIO_SYNC_FULL: wait for pages, and look into every block
+ * @COMPACT_PRIO_SYNC_FULL: as @COMPACT_PRIO_SYNC_LIGHT, from end to end of each
+ *	zone, however it went before, and filling blocks of any type
  * @COMPACT_PRIO_SYNC_LIGHT: wait for page locks, not for I/O
  * @COMPACT_PRIO_ASYNC: wait for nobody
  *

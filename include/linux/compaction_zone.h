@@ -29,6 +29,8 @@
  *	pages were isolated, or the task was killed
  * @COMPACT_FAIL_DEFERRED: not tried, since it failed a short while ago
  * @NR_COMPACT_FAILURES: number of the above
+ *
+ * Filters of the event go by the numbers, so a new reason comes last.
  */
 enum compact_failure {
 	COMPACT_FAIL_UNMOVABLE,
@@ -64,7 +66,7 @@ struct compact_failure_count {
 /**
  * struct zone_compaction - a zone's memory of earlier runs
  * @considered: attempts since the last failure, see mm/compaction/defer.c
- * @defer_shift: 1 << @defer_shift attempts are let pass after a failure
+ * @defer_shift: (1 << @defer_shift) - 1 attempts are let pass after a failure
  * @order_failed: the smallest order that is deferred
  * @source_pfn: where the linear policy goes on emptying, if it does: runs that
  *	wait for nobody, and those that wait

@@ -18,6 +18,7 @@
  * begins or ends in the middle of a pageblock needs no special case. Pages of
  * the two cursors are always in different blocks.
  */
+#include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/page-isolation.h>
 #include "internal.h"
@@ -86,6 +87,27 @@ static bool target_type_suitable(struct compact_control *cc, int migratetype)
 	return is_migrate_movable(migratetype);
 }
 
+/*
+ * The type comes first. As long as a block is not isolated its struct pages stay,
+ * see offline.c; so before the type is known they are not looked at.
+ */
+static bool block_suitable(struct compact_control *cc,
+			   const struct compact_block *block,
+			   bool (*type_suitable)(struct compact_control *cc,
+						 int migratetype))
+{
+	int idx = compact_scan_begin();
+	struct page *page = pfn_to_online_page(block->start_pfn);
+	bool suitable = page &&
+		type_suitable(cc, get_pageblock_migratetype(page)) &&
+		pageblock_pfn_to_page(block->start_pfn, block->end_pfn,
+				      cc->zone) &&
+		!in_free_block(block->start_pfn) && !in_huge_page(page);
+
+	compact_scan_end(idx);
+	return suitable;
+}
+
 /**
  * compact_source_suitable - is it worth while to look for pages in a block?
  * @cc: the run
@@ -99,13 +121,7 @@ static bool target_type_suitable(struct compact_control *cc, int migratetype)
 bool compact_source_suitable(struct compact_control *cc,
 			     const struct compact_block *block)
 {
-	struct page *page = pageblock_pfn_to_page(block->start_pfn,
-						  block->end_pfn, cc->zone);
-
-	if (!page || in_free_block(block->start_pfn) || in_huge_page(page))
-		return false;
-
-	return source_type_suitable(cc, get_pageblock_migratetype(page));
+	return block_suitable(cc, block, source_type_suitable);
 }
 
 /**
@@ -120,13 +136,7 @@ bool compact_source_suitable(struct compact_control *cc,
 bool compact_target_suitable(struct compact_control *cc,
 			     const struct compact_block *block)
 {
-	struct page *page = pageblock_pfn_to_page(block->start_pfn,
-						  block->end_pfn, cc->zone);
-
-	if (!page || in_free_block(block->start_pfn) || in_huge_page(page))
-		return false;
-
-	return target_type_suitable(cc, get_pageblock_migratetype(page));
+	return block_suitable(cc, block, target_type_suitable);
 }
 
 /* Where runs of this kind go on emptying. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Both scanners over a range that somebody else has chosen: the two ends of
- * alloc_contig_range(), for CMA, gigantic pages and memory offlining.
+ * alloc_contig_range(), for CMA, gigantic pages and virtio-mem.
  *
  * The range has been marked MIGRATE_ISOLATE, so what becomes free in it stays
  * free. Built with CONFIG_CMA alone, too.

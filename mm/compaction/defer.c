@@ -3,7 +3,7 @@
  * Backing off from a zone in which compaction has failed.
  *
  * After a run that was seen through and did not lead to a page, attempts for
- * that order and larger ones are let pass: 1, then 2, 4, up to 64 of them, until
+ * that order and larger ones are let pass: 1, then 3, 7, up to 63 of them, until
  * one is made again. Attempts are counted and not time, so that nothing happens
  * to a zone that nobody wants large pages from.
  *
@@ -49,7 +49,7 @@ bool compact_deferred(struct zone *zone, int order)
 }
 
 /**
- * compact_defer - an attempt has failed: let twice as many pass as last time
+ * compact_defer - an attempt has failed: let more pass than last time
  * @zone: the zone
  * @order: the order that was wanted
  *

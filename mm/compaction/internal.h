@@ -22,7 +22,8 @@
  *
  * why.c counts what could not be moved, and why. contig.c walks a given range
  * with the same scanner for alloc_contig_range(); movable.c is how a driver
- * says that a page of its own may move.
+ * says that a page of its own may move; offline.c keeps memory from going offline
+ * under a scanner.
  *
  * Choosing a block and working on it are kept apart: source.c and target.c are
  * given a block and never ask where it came from, and a policy in choose.c
@@ -58,6 +59,7 @@
 
 #include <linux/compaction.h>
 #include <linux/sched/signal.h>
+#include <linux/srcu.h>
 #include <linux/swap.h>
 #include <linux/vmstat.h>
 #include "../internal.h"
@@ -79,6 +81,30 @@ struct compact_policy {
 	bool (*next_target)(struct compact_control *cc);
 	bool (*end)(struct compact_control *cc);
 };
+
+/* offline.c: from a look at a block's type to the end of the scan */
+#ifdef CONFIG_MEMORY_HOTREMOVE
+extern struct srcu_struct compact_scans;
+
+static inline int compact_scan_begin(void)
+{
+	return srcu_read_lock(&compact_scans);
+}
+
+static inline void compact_scan_end(int idx)
+{
+	srcu_read_unlock(&compact_scans, idx);
+}
+#else
+static inline int compact_scan_begin(void)
+{
+	return 0;
+}
+
+static inline void compact_scan_end(int idx)
+{
+}
+#endif
 
 /* choose.c */
 extern const struct compact_policy compact_linear;

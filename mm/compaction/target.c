@@ -152,14 +152,25 @@ static bool target_left(struct compact_control *cc)
 	       compact_target_suitable(cc, &cc->target);
 }
 
+/* Returns false if there is nothing left of the current target. */
+static bool scan_target(struct compact_control *cc)
+{
+	int idx = compact_scan_begin();
+	bool left = target_left(cc);
+
+	if (left)
+		isolate_target(cc, &cc->target, cc->nr_migratepages);
+	compact_scan_end(idx);
+	return left;
+}
+
 /* Have at least one free page in hand, better as many as are to be moved. */
 static bool refill_targets(struct compact_control *cc)
 {
 	while (cc->nr_freepages < cc->nr_migratepages && cc->refused_order &&
 	       !cc->contended) {
-		if (!target_left(cc) && !cc->policy->next_target(cc))
+		if (!scan_target(cc) && !cc->policy->next_target(cc))
 			break;
-		isolate_target(cc, &cc->target, cc->nr_migratepages);
 	}
 	return cc->nr_freepages > 0;
 }

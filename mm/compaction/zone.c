@@ -166,6 +166,20 @@ static enum compact_result out_of_targets(struct compact_control *cc)
 	return COMPACT_COMPLETE;
 }
 
+/* Take a batch. Returns false if there is none left to take. */
+static bool scan_source(struct compact_control *cc)
+{
+	int idx = compact_scan_begin();
+	bool left = source_left(cc);
+
+	if (left && isolate_source(cc, cc->source.end_pfn)) {
+		putback_batch(cc);
+		cc->contended = true;
+	}
+	compact_scan_end(idx);
+	return left;
+}
+
 /*
  * Empty cc->source. Returns COMPACT_CONTINUE if the run may go on. Unless the
  * page that is wanted has been captured, the block is finished first: half a
@@ -176,14 +190,11 @@ static enum compact_result empty_block(struct compact_control *cc)
 	bool freed = false;
 
 	cc->migrate_pfn = cc->source.start_pfn;
-	while (source_left(cc) && !cc->contended) {
+	while (!cc->contended) {
 		unsigned long from_pfn = cc->migrate_pfn;
 
-		if (isolate_source(cc, cc->source.end_pfn)) {
-			putback_batch(cc);
-			cc->contended = true;
+		if (!scan_source(cc))
 			break;
-		}
 		if (cc->nr_migratepages) {
 			freed = true;
 			if (!migrate_batch(cc) && !cc->contended)
