@@ -64,10 +64,8 @@ static inline unsigned long test_count_free(unsigned long pfn,
 
 static inline unsigned long test_nr_isolated(void)
 {
-	pg_data_t *pgdat = first_online_pgdat();
-
-	return node_page_state(pgdat, NR_ISOLATED_ANON) +
-	       node_page_state(pgdat, NR_ISOLATED_FILE);
+	return global_node_page_state(NR_ISOLATED_ANON) +
+	       global_node_page_state(NR_ISOLATED_FILE);
 }
 
 static inline void test_init_control(struct compact_control *cc,
