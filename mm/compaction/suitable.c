@@ -172,10 +172,10 @@ bool compaction_zonelist_suitable(struct alloc_context *ac, int order,
 static struct ctl_table extfrag_sysctls[] = {
 	{
 		.procname	= "extfrag_threshold",
-		.data		= &sysctl_extfrag_threshold,
-		.maxlen		= sizeof(int),
 		.mode		= 0644,
 		.proc_handler	= proc_dointvec_minmax,
+		.data		= &sysctl_extfrag_threshold,
+		.maxlen		= sizeof(sysctl_extfrag_threshold),
 		.extra1		= SYSCTL_ZERO,
 		.extra2		= SYSCTL_ONE_THOUSAND,
 	},

@@ -89,7 +89,7 @@ void compact_flush_failures(struct compact_control *cc)
 #ifdef CONFIG_DEBUG_FS
 /* The names, and their order, are those of the event. */
 static const struct trace_print_flags failure_names[] = {
-	COMPACT_FAILURES
+	COMPACT_FAILURE_NAMES
 };
 
 static void show_zone_failures(struct seq_file *m, struct zone *zone)

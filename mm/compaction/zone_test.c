@@ -50,6 +50,8 @@ static int zone_test_init(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, zt);
 	test->priv = zt;
+	/* what the daemon has in hand would be taken for ours */
+	kcompactd_stop(numa_node_id());
 	zt->pfn = kvcalloc(NR_PAGES, sizeof(*zt->pfn), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, zt->pfn);
 	zt->file = shmem_kernel_file_setup("compaction", NR_PAGES * PAGE_SIZE,
@@ -77,6 +79,7 @@ static void zone_test_exit(struct kunit *test)
 
 	if (!zt)
 		return;
+	kcompactd_run(numa_node_id());
 	if (!IS_ERR_OR_NULL(zt->file))
 		test_put_file(zt->file);
 	kvfree(zt->pfn);

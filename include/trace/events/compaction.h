@@ -114,14 +114,15 @@ TRACE_EVENT(mm_compaction_end,
 );
 
 /* An allocation that failed turns to direct compaction */
+#define COMPACT_TRY_FIELDS						\
+	__field(int, order)						\
+	__field(unsigned long, gfp_mask)				\
+	__field(int, prio)
+
 TRACE_EVENT(mm_compaction_try_to_compact_pages,
 	TP_PROTO(int order, gfp_t gfp_mask, int prio),
 	TP_ARGS(order, gfp_mask, prio),
-	TP_STRUCT__entry(
-		__field(int, order)
-		__field(unsigned long, gfp_mask)
-		__field(int, prio)
-	),
+	TP_STRUCT__entry(COMPACT_TRY_FIELDS),
 	TP_fast_assign(
 		__entry->prio = prio;
 		__entry->order = order;
@@ -245,32 +246,31 @@ DEFINE_EVENT(kcompactd_wake_template, mm_compaction_kcompactd_wake,
 	     KCOMPACTD_WAKE_PROTO, KCOMPACTD_WAKE_ARGS);
 
 /* Not in 6.1: a page that stayed, or (without a pfn) a run that was in vain */
-#define COMPACT_FAILURES						\
-	EM(COMPACT_FAIL_UNMOVABLE,	"unmovable")			\
-	EM(COMPACT_FAIL_HUGE,		"huge")				\
-	EM(COMPACT_FAIL_PERCPU,		"percpu")			\
-	EM(COMPACT_FAIL_BUSY,		"busy")				\
-	EM(COMPACT_FAIL_PINNED,		"pinned")			\
-	EM(COMPACT_FAIL_FILE,		"file")				\
-	EM(COMPACT_FAIL_MLOCKED,	"mlocked")			\
-	EM(COMPACT_FAIL_WRITEBACK,	"writeback")			\
-	EM(COMPACT_FAIL_DIRTY,		"dirty")			\
-	EM(COMPACT_FAIL_LOCKED,		"locked")			\
-	EM(COMPACT_FAIL_TARGET,		"target")			\
-	EM(COMPACT_FAIL_WATERMARK,	"watermark")			\
-	EM(COMPACT_FAIL_THRESHOLD,	"threshold")			\
-	EM(COMPACT_FAIL_CONTENDED,	"contended")			\
-	EMe(COMPACT_FAIL_DEFERRED,	"deferred")
+#define COMPACT_FAILURES(each, last)					\
+	each(UNMOVABLE, "unmovable")					\
+	each(HUGE, "huge")						\
+	each(PERCPU, "percpu")						\
+	each(BUSY, "busy")						\
+	each(PINNED, "pinned")						\
+	each(FILE, "file")						\
+	each(MLOCKED, "mlocked")					\
+	each(WRITEBACK, "writeback")					\
+	each(DIRTY, "dirty")						\
+	each(LOCKED, "locked")						\
+	each(TARGET, "target")						\
+	each(WATERMARK, "watermark")					\
+	each(THRESHOLD, "threshold")					\
+	each(CONTENDED, "contended")					\
+	last(DEFERRED, "deferred")
 
-#undef EM
-#undef EMe
-#define EM(a, b)	TRACE_DEFINE_ENUM(a);
-#define EMe(a, b)	TRACE_DEFINE_ENUM(a);
-COMPACT_FAILURES
-#undef EM
-#undef EMe
-#define EM(a, b)	{ a, b },
-#define EMe(a, b)	{ a, b }
+/* Tools that read the raw figures are told the names */
+#define COMPACT_FAILURE_ENUM(why, name)	TRACE_DEFINE_ENUM(COMPACT_FAIL_##why);
+COMPACT_FAILURES(COMPACT_FAILURE_ENUM, COMPACT_FAILURE_ENUM)
+
+#define COMPACT_FAILURE_LAST(why, name)	{ COMPACT_FAIL_##why, name }
+#define COMPACT_FAILURE_NAME(why, name)	COMPACT_FAILURE_LAST(why, name),
+#define COMPACT_FAILURE_NAMES						\
+	COMPACT_FAILURES(COMPACT_FAILURE_NAME, COMPACT_FAILURE_LAST)
 
 TRACE_EVENT(mm_compaction_failure,
 	TP_PROTO(struct zone *zone, int why, unsigned long pfn,
@@ -290,7 +290,7 @@ TRACE_EVENT(mm_compaction_failure,
 	),
 	TP_printk("node=%d zone=%-8s reason=%s pfn=0x%lx nr_pages=%lu",
 		  COMPACT_ZONE_VALUES,
-		  __print_symbolic(__entry->why, COMPACT_FAILURES),
+		  __print_symbolic(__entry->why, COMPACT_FAILURE_NAMES),
 		  __entry->pfn, __entry->nr_pages)
 );
 #endif /* CONFIG_COMPACTION */

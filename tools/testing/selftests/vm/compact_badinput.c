@@ -540,6 +540,7 @@ static void test_refusals(void)
 	test_node_file();
 	test_range(CU_PROACTIVE, 100);
 	test_range(CU_UNEVICTABLE, 1);
+	test_range(CU_THRESHOLD, 1000);
 	pool_free(&pool);
 }
 
@@ -553,7 +554,7 @@ int main(int argc, char **argv)
 	ksft_print_header();
 	if (access(CU_COMPACT, W_OK))
 		ksft_exit_skip("needs root and a kernel with compaction\n");
-	ksft_set_plan(21);
+	ksft_set_plan(22);
 
 	cu_rng_seed(&rng, opt.seed);
 	proactive = cu_swap_knob(CU_PROACTIVE, 0);

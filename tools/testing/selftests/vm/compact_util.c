@@ -320,8 +320,16 @@ static void zone_line(struct cu_zone *zone, const char *line)
 		zone->low = val;
 	else if (sscanf(line, " managed %lu", &val) == 1)
 		zone->managed = val;
+	else if (sscanf(line, " present %lu", &val) == 1)
+		zone->present = val;
+	else if (sscanf(line, " spanned %lu", &val) == 1)
+		zone->spanned = val;
+	else if (sscanf(line, " start_pfn: %lu", &val) == 1)
+		zone->start = val;
 	else if (sscanf(line, " count: %lu", &val) == 1)
 		zone->pcp += val;
+	else if (sscanf(line, " high: %lu", &val) == 1)
+		zone->pcp_high += val;
 	else if (sscanf(line, " nr_isolated_anon %lu", &val) == 1 ||
 		 sscanf(line, " nr_isolated_file %lu", &val) == 1)
 		zone->isolated += val;

@@ -17,6 +17,7 @@
 
 #define CU_COMPACT	"/proc/sys/vm/compact_memory"
 #define CU_PROACTIVE	"/proc/sys/vm/compaction_proactiveness"
+#define CU_THRESHOLD	"/proc/sys/vm/extfrag_threshold"
 #define CU_UNEVICTABLE	"/proc/sys/vm/compact_unevictable_allowed"
 
 #define CU_MAX_ZONES	32
@@ -37,12 +38,16 @@
 struct cu_zone {
 	int node;
 	char name[16];
+	unsigned long start;		/* its first frame */
+	unsigned long spanned;
+	unsigned long present;
 	unsigned long free;		/* the counter nr_free_pages */
 	unsigned long min;
 	unsigned long low;
 	unsigned long managed;
 	unsigned long reserve;		/* not for allocations from above */
 	unsigned long pcp;		/* on the per-cpu lists of all CPUs */
+	unsigned long pcp_high;		/* that may be there */
 	unsigned long isolated;		/* of its node; 0 but for the first */
 	unsigned long blocks[CU_MAX_ORDERS];	/* free blocks by order */
 };

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the kernel says about compaction that got nowhere, in debugfs and in the
+ * event mm_compaction_failure.
+ *
+ * Each scene has one reason why memory in pieces stays so. The reason has to be
+ * counted, as often as the scene has it, and others must not; and what is counted
+ * is what the events say, one by one.
+ *
+ * What makes it fail: a reason that is taken for another, counted twice or not at
+ * all, or told in only one of the two places.
+ *
+ * Reasons that nobody can bring about without a driver or luck are left out: huge,
+ * percpu, busy, file, writeback, dirty, locked. So is target: that a run ends
+ * because the two scanners have met is how most of them end.
+ */
+#define _GNU_SOURCE
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include "../kselftest.h"
+#include "compact_util.h"
+#include "compact_scene.h"
+#include "compact_trace.h"
+#include "compact_failures.h"
+
+#define NR_PINS		1024
+#define PIPE_PAGES	256
+#define NR_PIPES	(NR_PINS / PIPE_PAGES)
+#define NR_FAULTS	16
+#define FIRST_PAGES	8192
+
+static struct pool pool;
+static struct demand easy;
+
+static void test_format(void)
+{
+	ksft_test_result(read_failures(before),
+			 "%s has a line for each zone and reason\n", FAILURES);
+}
+
+static void test_unmovable(void)
+{
+	pool_scatter(&pool);
+	begin_scene("0");
+	cu_compact();
+	free(end_scene("unmovable"));
+	ksft_test_result(since[UNMOVABLE].pages > 0 &&
+			 since[UNMOVABLE].blocks > 0 && only(0),
+			 "unmovable: %ld pages in %ld blocks\n",
+			 since[UNMOVABLE].pages, since[UNMOVABLE].blocks);
+	ksft_test_result(events_agree(true), "unmovable: events agree\n");
+}
+
+/* Pages in pipes: the pipe holds a reference that nobody can move. */
+
+struct pin {
+	__u64 pfn;
+	unsigned int seen;
+};
+
+static struct pin pins[NR_PINS];
+static int pipes[NR_PIPES][2];
+
+static int compare_pins(const void *a, const void *b)
+{
+	const struct pin *x = a, *y = b;
+
+	return x->pfn < y->pfn ? -1 : x->pfn > y->pfn;
+}
+
+static void pin(unsigned int nr, size_t page)
+{
+	struct iovec iov = { pool.area + page * cu_psize, cu_psize };
+
+	cu_pfns(iov.iov_base, 1, &pins[nr].pfn);
+	if (vmsplice(pipes[nr / PIPE_PAGES][1], &iov, 1, SPLICE_F_NONBLOCK) !=
+	    (ssize_t)cu_psize)
+		ksft_exit_fail_msg("cannot put a page into a pipe\n");
+}
+
+/* Spread evenly over those that are there and on stage. */
+static void pin_pages(__u64 *pfn)
+{
+	size_t step = pool.pages / NR_PINS, i, at = 0;
+
+	for (i = 0; i < NR_PIPES; i++)
+		if (pipe(pipes[i]) ||
+		    fcntl(pipes[i][1], F_SETPIPE_SZ, PIPE_PAGES * cu_psize) < 0)
+			ksft_exit_fail_msg("no pipe\n");
+	cu_pfns(pool.area, pool.pages, pfn);
+	for (i = 0; i < NR_PINS; i++) {
+		at = i * step;
+		while (at < pool.pages && zone_of(&machine, pfn[at]) != stage)
+			at++;
+		pin(i, at);
+	}
+	qsort(pins, NR_PINS, sizeof(pins[0]), compare_pins);
+}
+
+/*
+ * The run went from the bottom to where it met the free scanner: up to the last
+ * pinned page that it told of, it has to have told of all. Returns how often it
+ * told of a page that was not pinned here, or had been told of.
+ */
+static size_t find_pins(const char *text, size_t *told, size_t *missing)
+{
+	struct event event;
+	struct pin *found, key;
+	size_t strangers = 0, i;
+
+	*told = 0;
+	*missing = 0;
+	while (trace_next(&text, &event)) {
+		if (!trace_is(&event, "reason", "pinned") || !on_stage(&event))
+			continue;
+		key.pfn = trace_number(&event, "pfn");
+		found = bsearch(&key, pins, NR_PINS, sizeof(key), compare_pins);
+		if (found)
+			found->seen++;
+		else
+			strangers++;
+	}
+	for (i = NR_PINS; i--;) {
+		*told += !!pins[i].seen;
+		*missing += *told && !pins[i].seen;
+		strangers += pins[i].seen > 1 ? pins[i].seen - 1 : 0;
+	}
+	return strangers;
+}
+
+static size_t pinned_blocks(void)
+{
+	unsigned int order = cu_huge_order();
+	size_t blocks = 0, i;
+	__u64 last = 0;
+
+	for (i = 0; i < NR_PINS; i++) {
+		blocks += pins[i].seen && pins[i].pfn >> order != last;
+		if (pins[i].seen)
+			last = pins[i].pfn >> order;
+	}
+	return blocks;
+}
+
+static void test_pinned(void)
+{
+	__u64 *pfn = calloc(pool.pages, sizeof(*pfn));
+	size_t told, missing, strangers, i;
+	char *text;
+
+	if (!pfn)
+		ksft_exit_fail_msg("no memory\n");
+	pool_scatter(&pool);
+	pin_pages(pfn);
+	begin_scene("0");
+	cu_compact();
+	text = end_scene("pinned");
+	strangers = find_pins(text, &told, &missing);
+	free(text);
+	free(pfn);
+	ksft_print_msg("pinned: %d pages, told of %zu in %zu blocks, %zu missing, %zu others\n",
+		       NR_PINS, told, pinned_blocks(), missing, strangers);
+	ksft_test_result(told >= NR_PINS / 4 && !missing &&
+			 strangers <= NOISE && only(BIT(PINNED)),
+			 "pinned: each of the pages that are, and no other\n");
+	ksft_test_result(since[PINNED].pages == (long)(told + strangers) &&
+			 since[PINNED].blocks >= (long)pinned_blocks() &&
+			 since[PINNED].blocks <= (long)(pinned_blocks() +
+							strangers) &&
+			 events_agree(true), "pinned: events agree\n");
+	for (i = 0; i < NR_PIPES; i++) {
+		close(pipes[i][0]);
+		close(pipes[i][1]);
+	}
+}
+
+/* The pages of the pool at the bottom of the stage, where a run begins. */
+static long pages_below(__u64 top)
+{
+	__u64 *pfn = calloc(pool.pages, sizeof(*pfn));
+	long pages = 0;
+	size_t i;
+
+	if (!pfn || cu_pfns(pool.area, pool.pages, pfn))
+		ksft_exit_fail_msg("cannot see where the pages are\n");
+	for (i = 0; i < pool.pages; i++)
+		pages += pfn[i] >= stage->start && pfn[i] < top;
+	free(pfn);
+	return pages;
+}
+
+/*
+ * As many pages as there are on stage, within a tenth. So many events would not
+ * be kept: those of the first pages do.
+ */
+static void test_mlocked(void)
+{
+	__u64 top = stage->start + FIRST_PAGES;
+	long moved, locked, first;
+	char filter[32];
+
+	pool_scatter(&pool);
+	if (pool_nail(&pool))
+		ksft_exit_fail_msg("cannot lock pages in memory\n");
+	first = pages_below(top);
+	snprintf(filter, sizeof(filter), "pfn < %llu", top);
+	begin_scene(filter);
+	moved = cu_vmstat("pgmigrate_success");
+	cu_compact();
+	free(end_scene("mlocked"));
+	moved = cu_vmstat("pgmigrate_success") - moved;
+	locked = cu_vmstat("nr_mlock") * stage->managed / managed();
+	pool_unnail(&pool);
+	ksft_test_result(labs(since[MLOCKED].pages - locked) < locked / 10 &&
+			 since[MLOCKED].blocks > locked >> cu_huge_order() &&
+			 moved < locked / 10 && only(BIT(MLOCKED)),
+			 "mlocked: %ld pages of about %ld in %ld blocks\n",
+			 since[MLOCKED].pages, locked, since[MLOCKED].blocks);
+	ksft_test_result(first && labs(events[MLOCKED].pages - first) <= NOISE,
+			 "mlocked: events tell of %ld pages of %ld\n",
+			 events[MLOCKED].pages, first);
+}
+
+/* A task that is killed while it compacts. */
+static void test_contended(void)
+{
+	long moved = cu_vmstat("pgmigrate_success");
+	pid_t pid;
+
+	pool_scatter(&pool);
+	begin_scene("pfn == 0");
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			cu_compact();
+	}
+	while (pid > 0 && cu_vmstat("pgmigrate_success") < moved + NR_PINS)
+		;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	free(end_scene("contended"));
+	ksft_test_result(since[CONTENDED].runs == 1 && only(BIT(CONTENDED)),
+			 "contended: %ld runs\n", since[CONTENDED].runs);
+	ksft_test_result(events_agree(false), "contended: events agree\n");
+}
+
+/* Those that want a huge page where none is to be had. */
+
+static void want_in_vain(const char *name)
+{
+	struct demand want;
+
+	begin_scene("pfn == 0");
+	if (demand_map(&want, NR_FAULTS))
+		ksft_exit_fail_msg("no memory\n");
+	demand_fault(&want, 0, NR_FAULTS);
+	free(end_scene(name));
+	demand_unmap(&want);
+}
+
+static void in_pieces(void)
+{
+	pool_scatter(&pool);
+	if (demand_easy(&easy, "madvise"))
+		ksft_exit_fail_msg("no memory\n");
+}
+
+static void test_threshold(void)
+{
+	long stalls = cu_vmstat("compact_stall");
+
+	in_pieces();
+	knob_set(CU_THRESHOLD, "1000");
+	want_in_vain("threshold");
+	knob_set(CU_THRESHOLD, "500");
+	stalls = cu_vmstat("compact_stall") - stalls;
+	demand_unmap(&easy);
+	ksft_test_result(since[THRESHOLD].runs >= NR_FAULTS && !stalls &&
+			 only(BIT(THRESHOLD)), "threshold: %ld runs, %ld stalls\n",
+			 since[THRESHOLD].runs, stalls);
+	ksft_test_result(events_agree(true), "threshold: events agree\n");
+}
+
+/* As much is to be free as is: the low watermark is a quarter above it. */
+static void test_watermark(void)
+{
+	long was = cu_read_long(MIN_FREE);
+
+	in_pieces();
+	cu_write_long(MIN_FREE, cu_meminfo("MemFree") * (cu_psize / 1024) *
+		      9 / 10);
+	want_in_vain("watermark");
+	cu_write_long(MIN_FREE, was);
+	demand_unmap(&easy);
+	ksft_test_result(since[WATERMARK].runs >= NR_FAULTS &&
+			 only(BIT(WATERMARK)), "watermark: %ld runs\n",
+			 since[WATERMARK].runs);
+	ksft_test_result(events_agree(true), "watermark: events agree\n");
+}
+
+/* What keeps on failing is let pass more and more often. */
+static void test_deferred(void)
+{
+	in_pieces();
+	if (pool_nail(&pool))
+		ksft_exit_fail_msg("cannot lock pages in memory\n");
+	want_in_vain("deferred");
+	pool_unnail(&pool);
+	demand_unmap(&easy);
+	ksft_test_result(since[DEFERRED].runs >= NR_FAULTS &&
+			 since[MLOCKED].pages > 0 &&
+			 only(BIT(DEFERRED) | BIT(MLOCKED)),
+			 "deferred: %ld runs\n", since[DEFERRED].runs);
+	ksft_test_result(events_agree(false), "deferred: events agree\n");
+}
+
+static __u64 parse(int argc, char **argv)
+{
+	static const struct option longopt[] = {
+		{ "seed", required_argument, NULL, 's' },
+		{ }
+	};
+	__u64 seed = 1;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", longopt, NULL)) != -1) {
+		if (c == 's')
+			seed = cu_number(optarg, ~0UL);
+		else
+			optind = argc + 1;
+	}
+	if (optind != argc) {
+		fprintf(stderr, "compact_why [--seed N]\n");
+		exit(KSFT_FAIL);
+	}
+	return seed;
+}
+
+int main(int argc, char **argv)
+{
+	const char *why;
+	__u64 seed;
+
+	cu_init();
+	seed = parse(argc, argv);
+	ksft_print_header();
+	why = scene_set("madvise");
+	if (!why && access(FAILURES, R_OK))
+		why = "the kernel does not say why compaction fails";
+	if (why)
+		ksft_exit_skip("%s\n", why);
+	ksft_set_plan(15);
+
+	set_stage();
+	test_format();
+	if (pool_make(&pool, seed))
+		ksft_exit_fail_msg("no memory\n");
+	test_unmovable();
+	test_pinned();
+	test_mlocked();
+	test_contended();
+	test_threshold();
+	test_watermark();
+	test_deferred();
+	ksft_finished();
+}
