@@ -42,3 +42,24 @@ result() { # STATUS NAME
 	[ "$1" = 0 ] || { bad=$((bad + 1)); printf 'not '; }
 	echo "ok $nr - $2"
 }
+
+# For whoever runs kbuild: the same bytes from the same source, whoever builds it
+# where, and one cache for all of them, if ccache is there.
+build_env() {
+	export KBUILD_BUILD_USER=lab KBUILD_BUILD_HOST=lab
+	export KBUILD_BUILD_TIMESTAMP='2010-04-20 UTC'
+	export CCACHE_BASEDIR=$build CCACHE_NOHASHDIR=1
+	cc=gcc
+	! command -v ccache > /dev/null || cc="ccache gcc"
+}
+
+files() { # PATTERN... of what is in the project, committed or about to be
+	git -C "$top" ls-files -co --exclude-standard -- "$@" | while read -r file; do
+		[ ! -f "$top/$file" ] || printf '%s\n' "$file"
+	done
+}
+
+# What checkpatch says of a tracepoint, which is written in the words of its macros:
+# it takes them for function calls and for macros that lack a do-while; and a list
+# of reasons repeats its macro.
+TRACE_TYPES=PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE,COMPLEX_MACRO,MULTISTATEMENT_MACRO_USE_DO_WHILE,TRAILING_SEMICOLON,MACRO_ARG_REUSE

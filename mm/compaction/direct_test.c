@@ -198,11 +198,6 @@ static bool alloc_block(void)
 	return page;
 }
 
-static long runs_failed(struct zone *zone, enum compact_failure why)
-{
-	return atomic_long_read(&zone->compaction.failures[why].runs);
-}
-
 static void attempts_let_pass_are_counted(struct kunit *test)
 {
 	struct file *file = scattered_file(test);
@@ -217,18 +212,18 @@ static void attempts_let_pass_are_counted(struct kunit *test)
 
 	/* lack of memory, as the administrator sees it */
 	sysctl_extfrag_threshold = 1000;
-	before = runs_failed(zone, COMPACT_FAIL_THRESHOLD);
+	before = test_runs_failed(zone, COMPACT_FAIL_THRESHOLD);
 	stalls = events(COMPACTSTALL);
 	KUNIT_EXPECT_FALSE(test, alloc_block());
-	KUNIT_EXPECT_GT(test, runs_failed(zone, COMPACT_FAIL_THRESHOLD),
+	KUNIT_EXPECT_GT(test, test_runs_failed(zone, COMPACT_FAIL_THRESHOLD),
 			before);
 	KUNIT_EXPECT_EQ(test, events(COMPACTSTALL), stalls);
 	sysctl_extfrag_threshold = 500;
 
 	compact_defer(zone, pageblock_order);
-	before = runs_failed(zone, COMPACT_FAIL_DEFERRED);
+	before = test_runs_failed(zone, COMPACT_FAIL_DEFERRED);
 	KUNIT_EXPECT_FALSE(test, alloc_block());
-	KUNIT_EXPECT_EQ(test, runs_failed(zone, COMPACT_FAIL_DEFERRED),
+	KUNIT_EXPECT_EQ(test, test_runs_failed(zone, COMPACT_FAIL_DEFERRED),
 			before + 1);
 	/* the next one is made, succeeds, and ends the deferral */
 	KUNIT_EXPECT_TRUE(test, alloc_block());

@@ -36,11 +36,6 @@ static enum compact_result suitable(struct zone *zone, int order)
 	return compaction_suitable(zone, order, ALLOC_WMARK_MIN, 0);
 }
 
-static long runs_failed(struct zone *zone, enum compact_failure why)
-{
-	return atomic_long_read(&zone->compaction.failures[why].runs);
-}
-
 static void whole_zone_always_is(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, suitable(zone_of_singles(test, 0), -1),
@@ -64,9 +59,9 @@ static void lack_of_room_is_counted(struct kunit *test)
 	struct zone *zone = zone_of_singles(test, 0);
 
 	suitable(zone, ORDER);
-	KUNIT_EXPECT_EQ(test, runs_failed(zone, COMPACT_FAIL_WATERMARK), 0);
+	KUNIT_EXPECT_EQ(test, test_runs_failed(zone, COMPACT_FAIL_WATERMARK), 0);
 	compact_verdict(zone, ORDER, ALLOC_WMARK_MIN, 0);
-	KUNIT_EXPECT_EQ(test, runs_failed(zone, COMPACT_FAIL_WATERMARK), 1);
+	KUNIT_EXPECT_EQ(test, test_runs_failed(zone, COMPACT_FAIL_WATERMARK), 1);
 }
 
 static void other_orders_need_the_min_watermark(struct kunit *test)
@@ -115,8 +110,8 @@ static void threshold_is_for_costly_orders(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, suitable(zone, ORDER), COMPACT_SKIPPED);
 	KUNIT_EXPECT_EQ(test, compact_verdict(zone, ORDER, ALLOC_WMARK_MIN, 0),
 			COMPACT_SKIPPED);
-	KUNIT_EXPECT_EQ(test, runs_failed(zone, COMPACT_FAIL_THRESHOLD), 1);
-	KUNIT_EXPECT_EQ(test, runs_failed(zone, COMPACT_FAIL_WATERMARK), 0);
+	KUNIT_EXPECT_EQ(test, test_runs_failed(zone, COMPACT_FAIL_THRESHOLD), 1);
+	KUNIT_EXPECT_EQ(test, test_runs_failed(zone, COMPACT_FAIL_WATERMARK), 0);
 	sysctl_extfrag_threshold = 499;
 	KUNIT_EXPECT_EQ(test, suitable(zone, ORDER), COMPACT_CONTINUE);
 	sysctl_extfrag_threshold = threshold;

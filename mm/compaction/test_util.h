@@ -68,6 +68,13 @@ static inline unsigned long test_nr_isolated(void)
 	       global_node_page_state(NR_ISOLATED_FILE);
 }
 
+/* Runs that ended early or were not begun for a reason. */
+static inline long test_runs_failed(struct zone *zone,
+				    enum compact_failure why)
+{
+	return atomic_long_read(&zone->compaction.failures[why].runs);
+}
+
 static inline void test_init_control(struct compact_control *cc,
 				     unsigned long pfn)
 {

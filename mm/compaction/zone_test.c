@@ -182,15 +182,10 @@ static const struct compact_policy nowhere_policy = {
 	.end		= all_blocks_done,
 };
 
-/* What the zone counts for a reason: pages, or runs. */
+/* Pages that the zone counts for a reason. */
 static long failed_pages(struct zone_test *zt, enum compact_failure why)
 {
 	return atomic_long_read(&zt->zone->compaction.failures[why].pages);
-}
-
-static long failed_runs(struct zone_test *zt, enum compact_failure why)
-{
-	return atomic_long_read(&zt->zone->compaction.failures[why].runs);
 }
 
 /* Without a target, what was isolated returns to its list. */
@@ -199,12 +194,12 @@ static void run_without_target_changes_nothing(struct kunit *test)
 	struct zone_test *zt = test->priv;
 
 	long pages = failed_pages(zt, COMPACT_FAIL_TARGET);
-	long runs = failed_runs(zt, COMPACT_FAIL_TARGET);
+	long runs = test_runs_failed(zt->zone, COMPACT_FAIL_TARGET);
 
 	zt->cc.policy = &nowhere_policy;
 	KUNIT_EXPECT_EQ(test, compact_zone(&zt->cc), COMPACT_COMPLETE);
 	KUNIT_EXPECT_GT(test, failed_pages(zt, COMPACT_FAIL_TARGET), pages);
-	KUNIT_EXPECT_EQ(test, failed_runs(zt, COMPACT_FAIL_TARGET), runs + 1);
+	KUNIT_EXPECT_EQ(test, test_runs_failed(zt->zone, COMPACT_FAIL_TARGET), runs + 1);
 	check_nothing_in_hand(test, zt);
 	KUNIT_EXPECT_EQ(test, check_contents(test, zt), 0);
 	lru_add_drain();
@@ -217,7 +212,7 @@ static void run_at_the_watermark_stops(struct kunit *test)
 	struct zone_test *zt = test->priv;
 	unsigned long min = zt->zone->_watermark[WMARK_MIN];
 	long pages = failed_pages(zt, COMPACT_FAIL_WATERMARK);
-	long runs = failed_runs(zt, COMPACT_FAIL_WATERMARK);
+	long runs = test_runs_failed(zt->zone, COMPACT_FAIL_WATERMARK);
 	enum compact_result result;
 
 	zt->zone->_watermark[WMARK_MIN] = zone_managed_pages(zt->zone);
@@ -227,7 +222,7 @@ static void run_at_the_watermark_stops(struct kunit *test)
 	/* that is reclaim's to mend, so not a failure of the zone */
 	KUNIT_EXPECT_EQ(test, result, COMPACT_CONTENDED);
 	KUNIT_EXPECT_GT(test, failed_pages(zt, COMPACT_FAIL_WATERMARK), pages);
-	KUNIT_EXPECT_EQ(test, failed_runs(zt, COMPACT_FAIL_WATERMARK),
+	KUNIT_EXPECT_EQ(test, test_runs_failed(zt->zone, COMPACT_FAIL_WATERMARK),
 			runs + 1);
 	check_nothing_in_hand(test, zt);
 	KUNIT_EXPECT_EQ(test, check_contents(test, zt), 0);
@@ -237,7 +232,7 @@ static void run_at_the_watermark_stops(struct kunit *test)
 static void run_with_too_many_isolated_gives_way(struct kunit *test)
 {
 	struct zone_test *zt = test->priv;
-	long runs = failed_runs(zt, COMPACT_FAIL_CONTENDED);
+	long runs = test_runs_failed(zt->zone, COMPACT_FAIL_CONTENDED);
 	pg_data_t *pgdat = zt->zone->zone_pgdat;
 
 	zt->cc.mode = MIGRATE_ASYNC;
@@ -245,7 +240,7 @@ static void run_with_too_many_isolated_gives_way(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, compact_zone(&zt->cc), COMPACT_CONTENDED);
 	mod_node_page_state(pgdat, NR_ISOLATED_ANON, -2 * NR_PAGES);
 
-	KUNIT_EXPECT_EQ(test, failed_runs(zt, COMPACT_FAIL_CONTENDED),
+	KUNIT_EXPECT_EQ(test, test_runs_failed(zt->zone, COMPACT_FAIL_CONTENDED),
 			runs + 1);
 	check_nothing_in_hand(test, zt);
 	KUNIT_EXPECT_EQ(test, check_contents(test, zt), 0);
