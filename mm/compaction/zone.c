@@ -144,12 +144,13 @@ static bool source_left(struct compact_control *cc)
  * The old places of pages that have moved wait on this CPU's list of free pages
  * and merge only once they leave it; their new places wait for the LRU lists. A
  * page of cc->order can come of that when the scanner leaves an aligned range of
- * that size.
+ * that size. A goal of another kind looks at the free lists after each block.
  */
 static bool left_range(struct compact_control *cc, unsigned long from_pfn)
 {
-	return cc->order >= 0 &&
-	       from_pfn >> cc->order != cc->migrate_pfn >> cc->order;
+	unsigned int order = cc->order >= 0 ? cc->order : pageblock_order;
+
+	return from_pfn >> order != cc->migrate_pfn >> order;
 }
 
 /*
