@@ -145,6 +145,14 @@ static unsigned long *source_place(struct compact_control *cc)
 	return &cc->zone->compaction.source_pfn[cc->mode != MIGRATE_ASYNC];
 }
 
+/* No run goes on from where an earlier one stopped. */
+static void begin_anew(struct zone_compaction *zc)
+{
+	WRITE_ONCE(zc->source_pfn[0], 0);
+	WRITE_ONCE(zc->source_pfn[1], 0);
+	WRITE_ONCE(zc->target_pfn, 0);
+}
+
 static void linear_begin(struct compact_control *cc)
 {
 	struct zone_compaction *zc = &cc->zone->compaction;
@@ -155,15 +163,20 @@ static void linear_begin(struct compact_control *cc)
 	cc->linear.source_end = start;
 	cc->linear.target_start = end;
 	cc->linear.resumed = false;
-	if (cc->from_the_ends)
+	cc->linear.alone = cc->from_the_ends;
+	cc->linear.furthest = 0;
+	if (cc->linear.alone)
 		return;
 
 	/* the zone may have grown or shrunk since they were noted */
 	source = READ_ONCE(*source_place(cc));
 	target = READ_ONCE(zc->target_pfn);
-	if (source < start || target > end || source >= target)
+	if (source < start || target > end || source >= target) {
+		begin_anew(zc);
 		return;
+	}
 
+	cc->linear.furthest = source;
 	cc->linear.source_end = source;
 	cc->linear.target_start = target;
 	cc->linear.resumed = source > start || target < end;
@@ -189,11 +202,11 @@ static bool linear_end(struct compact_control *cc)
 	struct zone_compaction *zc = &cc->zone->compaction;
 
 	if (cc->linear.source_end >= cc->linear.target_start) {
-		WRITE_ONCE(*source_place(cc), 0);
-		WRITE_ONCE(zc->target_pfn, 0);
+		if (!cc->linear.alone || cc->from_the_ends)
+			begin_anew(zc);
 		return !cc->linear.resumed;
 	}
-	if (cc->from_the_ends)
+	if (cc->linear.alone)
 		return false;
 
 	if (left_half_empty(cc))
@@ -205,18 +218,31 @@ static bool linear_end(struct compact_control *cc)
 
 /*
  * Several tasks compact a zone at once when each wants a page of it. What one has
- * begun to empty the others leave to it: they go on behind the furthest.
+ * begun to empty the others leave to it: they go on behind the furthest. If that is
+ * less far than it was, by more than a block that was left in the middle, the zone
+ * is gone over anew, and this run ends alone.
  */
 static void skip_what_others_empty(struct compact_control *cc)
 {
 	unsigned long furthest = READ_ONCE(*source_place(cc));
 
-	if (cc->from_the_ends || furthest <= cc->linear.source_end ||
+	if (furthest + pageblock_nr_pages < cc->linear.furthest)
+		cc->linear.alone = true;
+	if (cc->linear.alone || furthest <= cc->linear.source_end ||
 	    furthest > cc->linear.target_start)
 		return;
 
 	cc->linear.source_end = furthest;
 	cc->linear.resumed = true;
+}
+
+/* Tell the others what they need not empty. */
+static void publish_source(struct compact_control *cc)
+{
+	if (cc->linear.alone)
+		return;
+	cc->linear.furthest = cc->linear.source_end;
+	WRITE_ONCE(*source_place(cc), cc->linear.source_end);
 }
 
 static bool linear_next_source(struct compact_control *cc)
@@ -233,8 +259,7 @@ static bool linear_next_source(struct compact_control *cc)
 		cc->linear.source_end = block.end_pfn;
 		if (compact_source_suitable(cc, &block)) {
 			cc->source = block;
-			if (!cc->from_the_ends)
-				WRITE_ONCE(*source_place(cc), block.end_pfn);
+			publish_source(cc);
 			return true;
 		}
 		if (compact_should_stop(cc))

@@ -284,18 +284,66 @@ static void linear_goes_on(struct kunit *test)
 	expect_target(test, cc, nth_block(ct, 3), nth_block(ct, 4));
 	KUNIT_EXPECT_FALSE(test, cc->policy->end(cc));
 
-	/* the target had something left; the source was finished */
+	/* the target had something left */
 	cc = begin(ct, 0, size);
-	expect_source(test, cc, nth_block(ct, 1), nth_block(ct, 2));
 	expect_target(test, cc, nth_block(ct, 3), nth_block(ct, 4));
 	cc->target.start_pfn = cc->target.end_pfn;
-	expect_source(test, cc, nth_block(ct, 2), nth_block(ct, 3));
+	KUNIT_EXPECT_FALSE(test, cc->policy->end(cc));
+
+	/* now it has not, and the source was finished */
+	cc = begin(ct, 0, size);
+	expect_source(test, cc, nth_block(ct, 1), nth_block(ct, 2));
+	expect_target(test, cc, nth_block(ct, 2), nth_block(ct, 3));
+	cc->target.start_pfn = cc->target.end_pfn;
 	expect_end(test, cc);
 	/* the ends have met, but not all blocks had their turn in this run */
 	KUNIT_EXPECT_FALSE(test, cc->policy->end(cc));
 
 	cc = begin(ct, 0, size);
 	expect_source(test, cc, nth_block(ct, 0), nth_block(ct, 1));
+}
+
+/* Where one kind of run has gone over the whole zone, both begin anew. */
+static void linear_begins_anew_for_both(struct kunit *test)
+{
+	struct choose_test *ct = test->priv;
+	unsigned long size = 4 * pageblock_nr_pages;
+	struct compact_control *cc = begin(ct, 0, size);
+
+	expect_source(test, cc, nth_block(ct, 0), nth_block(ct, 1));
+	KUNIT_EXPECT_FALSE(test, cc->policy->end(cc));
+
+	cc = begin(ct, 0, size);
+	cc->mode = MIGRATE_ASYNC;
+	cc->policy->begin(cc);
+	expect_source(test, cc, nth_block(ct, 0), nth_block(ct, 1));
+	expect_source(test, cc, nth_block(ct, 1), nth_block(ct, 2));
+	expect_target(test, cc, nth_block(ct, 3), nth_block(ct, 4));
+	expect_target(test, cc, nth_block(ct, 2), nth_block(ct, 3));
+	KUNIT_EXPECT_TRUE(test, cc->policy->end(cc));
+
+	cc = begin(ct, 0, size);
+	expect_source(test, cc, nth_block(ct, 0), nth_block(ct, 1));
+}
+
+/* A run that is overtaken by a new beginning neither follows it nor leads it. */
+static void linear_ends_alone(struct kunit *test)
+{
+	struct choose_test *ct = test->priv;
+	unsigned long size = 4 * pageblock_nr_pages;
+	struct compact_control late = *begin(ct, 0, size);
+	struct compact_control *cc = &ct->cc;
+
+	expect_source(test, &late, nth_block(ct, 0), nth_block(ct, 1));
+	expect_source(test, &late, nth_block(ct, 1), nth_block(ct, 2));
+
+	memset(&ct->zone.compaction, 0, sizeof(ct->zone.compaction));
+	cc = begin(ct, 0, size);
+	expect_source(test, &late, nth_block(ct, 2), nth_block(ct, 3));
+	expect_source(test, cc, nth_block(ct, 0), nth_block(ct, 1));
+	expect_source(test, &late, nth_block(ct, 3), nth_block(ct, 4));
+	late.policy->end(&late);
+	expect_source(test, cc, nth_block(ct, 1), nth_block(ct, 2));
 }
 
 /* Two runs at once share the zone and not a block of it. */
@@ -450,6 +498,8 @@ static struct kunit_case choose_test_cases[] = {
 	KUNIT_CASE(linear_async_keeps_to_the_type),
 	KUNIT_CASE(linear_last_resort_fills_any_type),
 	KUNIT_CASE(linear_goes_on),
+	KUNIT_CASE(linear_begins_anew_for_both),
+	KUNIT_CASE(linear_ends_alone),
 	KUNIT_CASE(linear_runs_keep_apart),
 	KUNIT_CASE(linear_returns_to_a_block),
 	KUNIT_CASE(linear_says_when_all_is_done),

@@ -20,7 +20,7 @@
  * belong to another zone are passed over.
  *
  * Context: process context, no spinlock held; may sleep.
- * Return: 0, or an error as isolate_source() gives it.
+ * Return: 0, or an error as throttle_isolation() or isolate_source() gives it.
  */
 int isolate_migratepages_range(struct compact_control *cc,
 			       unsigned long low_pfn, unsigned long end_pfn)
@@ -39,7 +39,7 @@ int isolate_migratepages_range(struct compact_control *cc,
 			continue;
 		}
 
-		ret = isolate_source(cc, block_end);
+		ret = throttle_isolation(cc) ?: isolate_source(cc, block_end);
 		if (cc->migrate_pfn >= block_end)
 			compact_block_done(cc);
 		if (ret)

@@ -43,8 +43,8 @@ struct compact_block {
  * @policy: who says which block comes next
  * @source: the block that is being emptied
  * @target: the block that is being filled, from the first pfn not looked at
- * @linear: how far the linear policy has come, and whether it went on from
- *	where an earlier run stopped
+ * @linear: how far the linear policy has come, how far others with it, whether it
+ *	went on from where an earlier run stopped, and whether it goes its own way
  * @freepages: free pages taken from the buddy lists, by order, not prepared
  * @spare: prepared order-0 pages that migration handed back
  * @nr_freepages: number of base pages on @freepages
@@ -83,7 +83,9 @@ struct compact_control {
 	struct {
 		unsigned long source_end;
 		unsigned long target_start;
+		unsigned long furthest;
 		bool resumed;
+		bool alone;
 	} linear;
 
 	struct list_head freepages[MAX_ORDER];

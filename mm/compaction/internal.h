@@ -133,6 +133,7 @@ enum page_verdict {
 	PAGE_LOCKED		= COMPACT_FAIL_LOCKED,
 };
 
+int throttle_isolation(struct compact_control *cc);
 int isolate_source(struct compact_control *cc, unsigned long end_pfn);
 enum page_verdict page_verdict(struct compact_control *cc, struct page *page,
 			       unsigned long *nr);

@@ -255,8 +255,11 @@ static bool work_requested(pg_data_t *pgdat)
 	       kthread_should_stop();
 }
 
-static void kcompactd_sleep(pg_data_t *pgdat, long timeout)
+/* Until somebody asks for work, or it is time for the second kind. */
+static void kcompactd_sleep(pg_data_t *pgdat, unsigned long next)
 {
+	long timeout = max_t(long, next - jiffies, 0);
+
 	/* Without the second kind of work there is nothing to look after. */
 	if (!READ_ONCE(sysctl_compaction_proactiveness))
 		timeout = MAX_SCHEDULE_TIMEOUT;
@@ -270,23 +273,23 @@ static int kcompactd(void *data)
 {
 	pg_data_t *pgdat = data;
 	const struct cpumask *cpus = cpumask_of_node(pgdat->node_id);
-	long timeout = PROACTIVE_INTERVAL;
+	unsigned long next = jiffies + PROACTIVE_INTERVAL;
 
 	if (!cpumask_empty(cpus))
 		set_cpus_allowed_ptr(current, cpus);
 	set_freezable();
 
 	while (!kthread_should_stop()) {
-		kcompactd_sleep(pgdat, timeout);
+		kcompactd_sleep(pgdat, next);
 
 		if (READ_ONCE(pgdat->proactive_compact_trigger)) {
 			WRITE_ONCE(pgdat->proactive_compact_trigger, false);
 		} else if (READ_ONCE(pgdat->kcompactd_max_order) > 0) {
-			/* says nothing about the other kind of work */
+			/* the other kind of work comes when it is due */
 			requested_work(pgdat);
 			continue;
 		}
-		timeout = proactive_work(pgdat);
+		next = jiffies + proactive_work(pgdat);
 	}
 	return 0;
 }

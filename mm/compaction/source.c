@@ -353,7 +353,9 @@ static enum page_verdict take_page(struct compact_control *cc,
 /*
  * Leave the range of cc->order that a page has spoiled: what has been taken of it
  * would move for nothing. Claimed pages are on their LRU lists still, and need but
- * their flag. Returns how far it is to the end of the range.
+ * their flag; only the unevictable ones may have to go to another list, if they
+ * have been unlocked meanwhile and munlock() could not take them. Returns how far
+ * it is to the end of the range.
  *
  * A batch is never of more than one range then, see batch_complete().
  */
@@ -363,11 +365,17 @@ static unsigned long leave_range(struct compact_control *cc,
 	unsigned long pfn = cc->migrate_pfn;
 
 	while (claimed->nr) {
-		struct page *page = claimed->page[--claimed->nr];
+		struct page *page = claimed->page[claimed->nr - 1];
 
+		if (PageUnevictable(page)) {
+			isolate_claimed(cc, claimed);
+			break;
+		}
+		claimed->nr--;
 		SetPageLRU(page);
 		put_page(page);
 	}
+	claimed->nr = 0;
 	putback_movable_pages(&cc->migratepages);
 	cc->nr_migratepages = 0;
 
@@ -425,7 +433,18 @@ static bool too_many_isolated(pg_data_t *pgdat)
 	return false;
 }
 
-static int throttle_isolation(struct compact_control *cc)
+/**
+ * throttle_isolation - wait until not too many pages are isolated
+ * @cc: the run
+ *
+ * To be called before each isolate_source(), outside of compact_scan_begin(): it
+ * may take long.
+ *
+ * Context: process context, no spinlock held; may sleep.
+ * Return: 0; -EAGAIN if that has to wait for somebody else; -EINTR if the task has
+ * been killed.
+ */
+int throttle_isolation(struct compact_control *cc)
 {
 	pg_data_t *pgdat = cc->zone->zone_pgdat;
 
@@ -433,9 +452,10 @@ static int throttle_isolation(struct compact_control *cc)
 		/*
 		 * To wait with pages in hand would be to wait for oneself; to
 		 * wait with a filesystem's locks, for those who wait for them.
+		 * Who needs a given range would try again at once.
 		 */
 		if (cc->nr_migratepages || cc->mode == MIGRATE_ASYNC ||
-		    !(cc->gfp_mask & __GFP_FS))
+		    (!(cc->gfp_mask & __GFP_FS) && !cc->alloc_contig))
 			return -EAGAIN;
 
 		reclaim_throttle(pgdat, VMSCAN_THROTTLE_ISOLATED);
@@ -469,8 +489,8 @@ static bool batch_complete(struct compact_control *cc)
  *
  * Context: process context, no spinlock held; may sleep. Takes lru_lock, and
  * the page lock of single pages by trylock.
- * Return: 0; -EAGAIN if too many pages are isolated already; -EINTR if the task
- * has been killed; -ENOMEM if a huge page could be neither moved nor replaced.
+ * Return: 0; -EINTR if the task has been killed; -ENOMEM if a huge page could be
+ * neither moved nor replaced.
  */
 int isolate_source(struct compact_control *cc, unsigned long end_pfn)
 {
@@ -479,11 +499,7 @@ int isolate_source(struct compact_control *cc, unsigned long end_pfn)
 	unsigned int had = cc->nr_migratepages;
 	unsigned int looks = 0;
 	unsigned long nr;
-	int ret;
-
-	ret = throttle_isolation(cc);
-	if (ret)
-		return ret;
+	int ret = 0;
 
 	while (cc->migrate_pfn < end_pfn && !batch_complete(cc)) {
 		if (++looks % COMPACT_CLUSTER_MAX == 0 &&

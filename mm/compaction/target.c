@@ -130,7 +130,7 @@ void isolate_target(struct compact_control *cc, struct compact_block *block,
 	unsigned long nr_scanned;
 
 	while (block->start_pfn < block->end_pfn && cc->nr_freepages < want &&
-	       cc->refused_order && !cc->contended) {
+	       cc->refused_order) {
 		block->start_pfn = isolate_free_cluster(cc, block->start_pfn,
 							block->end_pfn, want);
 		if (compact_should_stop(cc))
@@ -168,7 +168,7 @@ static bool scan_target(struct compact_control *cc)
 static bool refill_targets(struct compact_control *cc)
 {
 	while (cc->nr_freepages < cc->nr_migratepages && cc->refused_order &&
-	       !cc->contended) {
+	       !fatal_signal_pending(current)) {
 		if (!scan_target(cc) && !cc->policy->next_target(cc))
 			break;
 	}

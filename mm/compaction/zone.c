@@ -85,7 +85,7 @@ static void note_left_pages(struct compact_control *cc, bool had_targets)
 	enum compact_failure no_target = COMPACT_FAIL_TARGET;
 	struct page *page;
 
-	if (cc->contended)
+	if (fatal_signal_pending(current))
 		no_target = COMPACT_FAIL_CONTENDED;
 	else if (compact_at_watermark(cc))
 		no_target = COMPACT_FAIL_WATERMARK;
@@ -148,18 +148,24 @@ static bool source_left(struct compact_control *cc)
  */
 static bool left_range(struct compact_control *cc, unsigned long from_pfn)
 {
-	unsigned int order = cc->order >= 0 ? cc->order : pageblock_order;
+	unsigned int order = pageblock_order;
+
+	/* of a larger page the other half may be free already */
+	if (cc->order >= 0 && cc->order < order)
+		order = cc->order;
 
 	return from_pfn >> order != cc->migrate_pfn >> order;
 }
 
 /*
- * No page to move to is left anywhere. If it is reclaim that is needed, that is
- * not to be held against the zone.
+ * No page to move to is left anywhere. If it is reclaim that is needed, as not even
+ * a base page may be taken, that is not to be held against the zone.
  */
 static enum compact_result out_of_targets(struct compact_control *cc)
 {
-	if (compact_at_watermark(cc)) {
+	if (fatal_signal_pending(current))
+		return COMPACT_CONTENDED;
+	if (!cc->refused_order) {
 		compact_failed_run(cc->zone, COMPACT_FAIL_WATERMARK);
 		return COMPACT_CONTENDED;
 	}
@@ -167,38 +173,44 @@ static enum compact_result out_of_targets(struct compact_control *cc)
 	return COMPACT_COMPLETE;
 }
 
-/* Take a batch. Returns false if there is none left to take. */
+/* Take a batch. Returns false if there is none left to take, or none to be had. */
 static bool scan_source(struct compact_control *cc)
 {
-	int idx = compact_scan_begin();
-	bool left = source_left(cc);
+	int ret = throttle_isolation(cc);
+	bool left = false;
+	int idx;
 
-	if (left && isolate_source(cc, cc->source.end_pfn)) {
+	if (!ret) {
+		idx = compact_scan_begin();
+		left = source_left(cc);
+		if (left)
+			ret = isolate_source(cc, cc->source.end_pfn);
+		compact_scan_end(idx);
+	}
+	if (ret) {
 		putback_batch(cc);
 		cc->contended = true;
 	}
-	compact_scan_end(idx);
-	return left;
+	return left && !ret;
 }
 
 /*
  * Empty cc->source. Returns COMPACT_CONTINUE if the run may go on. Unless the
- * page that is wanted has been captured, the block is finished first: half a
- * block would be in the way of the next page of a block's size.
+ * page that is wanted has been captured, the block is finished first, even if
+ * somebody else wanted a lock: half a block would be in the way of the next page of
+ * a block's size.
  */
 static enum compact_result empty_block(struct compact_control *cc)
 {
 	bool freed = false;
+	unsigned long from_pfn;
 
 	cc->migrate_pfn = cc->source.start_pfn;
-	while (!cc->contended) {
-		unsigned long from_pfn = cc->migrate_pfn;
-
-		if (!scan_source(cc))
-			break;
+	from_pfn = cc->migrate_pfn;
+	while (scan_source(cc)) {
 		if (cc->nr_migratepages) {
 			freed = true;
-			if (!migrate_batch(cc) && !cc->contended)
+			if (!migrate_batch(cc))
 				return out_of_targets(cc);
 		}
 		if (freed && left_range(cc, from_pfn)) {
@@ -207,6 +219,7 @@ static enum compact_result empty_block(struct compact_control *cc)
 		}
 		if (captured(cc))
 			return COMPACT_SUCCESS;
+		from_pfn = cc->migrate_pfn;
 	}
 	return cc->contended ? COMPACT_CONTENDED : COMPACT_CONTINUE;
 }
