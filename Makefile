@@ -8,7 +8,7 @@ FLAVOUR ?= ours
 debug := $(patsubst 1,debug,$(filter-out 0,$(DEBUG)))
 export LINUX
 
-.PHONY: help run test kunit kernel tree shell parity selftests matrix stress \
+.PHONY: help run test kunit kernel tree shell parity selftests matrix stress mutants \
 	series bisect-check series-check deb deb-check docs clean
 help:	## list these commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## /make \1\t/p' $(MAKEFILE_LIST) | \
@@ -53,6 +53,10 @@ matrix:	## long: other configurations and architectures; lab/matrix quick is in 
 
 stress:	## long: stress-ng and compaction from every door, MINUTES=30
 	@lab/stress $(MINUTES)
+
+mutants: ## long: does each test notice what it guards? ONLY='race-*' for a part
+	@lab/deps build boot
+	@set -f; lab/mutants $(ONLY)
 
 docs:	## the documents, with Sphinx, in build/docs
 	@lab/deps build check docs

@@ -19,7 +19,7 @@
 #include "compact_util.h"
 
 /* Runs a program without its output. Returns 0 if it went well. */
-static int dev_run(const char * const argv[])
+static inline int dev_run(const char * const argv[])
 {
 	int status, null;
 	pid_t pid = fork();
@@ -37,7 +37,7 @@ static int dev_run(const char * const argv[])
 }
 
 /* ext4 mounted at dir, which is made. Returns NULL or what went wrong. */
-static const char *dev_ext4(const char *disk, const char *dir)
+static inline const char *dev_ext4(const char *disk, const char *dir)
 {
 	const char * const own[] = { "mke2fs", "-F", disk, NULL };
 	const char * const box[] = { "busybox", "mke2fs", "-F", disk, NULL };
@@ -53,7 +53,7 @@ static const char *dev_ext4(const char *disk, const char *dir)
 }
 
 /* A new zram disk of its own; path is for its name. Returns NULL or why not. */
-static const char *dev_zram(char *path, size_t len, long mib)
+static inline const char *dev_zram(char *path, size_t len, long mib)
 {
 	long nr = cu_read_long("/sys/class/zram-control/hot_add");
 	char size[64];
@@ -68,7 +68,7 @@ static const char *dev_zram(char *path, size_t len, long mib)
 }
 
 /* The swap area's header: a version, its last page, and a magic at the end. */
-static const char *dev_swap(const char *disk, unsigned int mib)
+static inline const char *dev_swap(const char *disk, unsigned int mib)
 {
 	unsigned int *head = calloc(1, cu_psize);
 	int ret;

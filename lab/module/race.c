@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Widens races and makes functions fail, for the tests: at the entry of any function
+ * of the kernel that is not inlined it waits, or returns an error in its place.
+ * So no line of the kernel under test is changed for it, and the kernel that is
+ * broken on purpose is treated like the good one.
+ *
+ *   /sys/kernel/debug/race (0600)
+ *	write	delay FUNCTION MICROSECONDS EVERY	waits at every EVERYth call
+ *		fail FUNCTION VALUE EVERY		returns VALUE instead
+ *		alive					watches anon_vmas, see below
+ *		clear					takes all of it back
+ *	read	what is set, with the number of calls and how many were hit
+ *
+ * The wait is a busy one with preemption off and, as a rule, interrupts on: whoever
+ * runs on another CPU goes on meanwhile. A function that fails has done nothing,
+ * so the value has to be one that it returns before it does anything.
+ *
+ * "alive": when migration goes to map a page again, the anon_vma by which it finds
+ * the page tables must be held by somebody; otherwise a warning ends the test.
+ * And who has asked for the anon_vma of a page that is not mapped must not get one.
+ */
+#include <linux/debugfs.h>
+#include <linux/delay.h>
+#include <linux/kprobes.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/rmap.h>
+#include <linux/seq_file.h>
+#include <linux/uaccess.h>
+
+#define MAX_POINTS	16
+#define MAX_DELAY_US	100000
+
+struct point {
+	struct kprobe kp;
+	char symbol[64];
+	bool fail;
+	long value;		/* to return, or microseconds to wait */
+	unsigned int every;
+	atomic_t calls;
+	atomic_t hits;
+};
+
+static DEFINE_MUTEX(points_lock);
+static struct point *points[MAX_POINTS];
+static unsigned int nr_points;
+static bool watching;
+
+/* What "return value;" as the first statement would do. */
+static void return_at_once(struct pt_regs *regs, long value)
+{
+	regs->ax = value;
+	regs->ip = *(unsigned long *)regs->sp;
+	regs->sp += sizeof(unsigned long);
+}
+
+static int point_hit(struct kprobe *kp, struct pt_regs *regs)
+{
+	struct point *point = container_of(kp, struct point, kp);
+
+	if (atomic_inc_return(&point->calls) % point->every)
+		return 0;
+	atomic_inc(&point->hits);
+	if (point->fail) {
+		return_at_once(regs, point->value);
+		return 1;
+	}
+	if (point->value >= 1000)
+		mdelay(point->value / 1000);
+	else
+		udelay(point->value);
+	return 0;
+}
+NOKPROBE_SYMBOL(point_hit);
+
+/* That there is one keeps the probe from being optimized, which cannot return. */
+static void point_passed(struct kprobe *kp, struct pt_regs *regs,
+			 unsigned long flags)
+{
+}
+
+static struct anon_vma *anon_vma_of(struct folio *folio)
+{
+	unsigned long mapping = (unsigned long)READ_ONCE(folio->mapping);
+
+	if ((mapping & PAGE_MAPPING_FLAGS) != PAGE_MAPPING_ANON)
+		return NULL;
+	return (struct anon_vma *)(mapping - PAGE_MAPPING_ANON);
+}
+
+/* remove_migration_ptes(src, dst, locked) */
+static int watch_remap(struct kprobe *kp, struct pt_regs *regs)
+{
+	struct anon_vma *anon_vma = anon_vma_of((struct folio *)regs->si);
+
+	WARN(anon_vma && !atomic_read(&anon_vma->refcount),
+	     "race: nobody holds the anon_vma of a page that is mapped again\n");
+	return 0;
+}
+
+static struct kprobe remap_probe = {
+	.symbol_name	= "remove_migration_ptes",
+	.pre_handler	= watch_remap,
+};
+
+/*
+ * folio_get_anon_vma(folio): a page that is locked, isolated, anonymous and not
+ * mapped at the beginning cannot become mapped while it runs.
+ */
+static int watch_get(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	struct folio *folio = (struct folio *)regs->di;
+
+	*(bool *)ri->data = folio_test_locked(folio) && !folio_test_lru(folio) &&
+			    !folio_test_swapcache(folio) && !folio_mapped(folio);
+	return 0;
+}
+
+static int watch_got(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	WARN(*(bool *)ri->data && regs_return_value(regs),
+	     "race: an anon_vma for a page that is not mapped\n");
+	return 0;
+}
+
+static struct kretprobe get_probe = {
+	.kp.symbol_name	= "folio_get_anon_vma",
+	.entry_handler	= watch_get,
+	.handler	= watch_got,
+	.data_size	= sizeof(bool),
+	.maxactive	= 64,
+};
+
+static int watch(void)
+{
+	int ret;
+
+	if (watching)
+		return 0;
+	ret = register_kprobe(&remap_probe);
+	if (ret)
+		return ret;
+	ret = register_kretprobe(&get_probe);
+	if (ret)
+		unregister_kprobe(&remap_probe);
+	watching = !ret;
+	return ret;
+}
+
+static void clear(void)
+{
+	while (nr_points) {
+		struct point *point = points[--nr_points];
+
+		unregister_kprobe(&point->kp);
+		kfree(point);
+	}
+	if (watching) {
+		unregister_kretprobe(&get_probe);
+		unregister_kprobe(&remap_probe);
+		remap_probe.addr = NULL;
+		get_probe.kp.addr = NULL;
+		watching = false;
+	}
+}
+
+static int add_point(const char *symbol, bool fail, long value,
+		     unsigned int every)
+{
+	struct point *point;
+	int ret;
+
+	if (!every || (!fail && (value < 0 || value > MAX_DELAY_US)))
+		return -EINVAL;
+	if (nr_points == MAX_POINTS)
+		return -ENOSPC;
+	point = kzalloc(sizeof(*point), GFP_KERNEL);
+	if (!point)
+		return -ENOMEM;
+	strscpy(point->symbol, symbol, sizeof(point->symbol));
+	point->fail = fail;
+	point->value = value;
+	point->every = every;
+	point->kp.symbol_name = point->symbol;
+	point->kp.pre_handler = point_hit;
+	if (fail)
+		point->kp.post_handler = point_passed;
+
+	ret = register_kprobe(&point->kp);
+	if (ret)
+		kfree(point);
+	else
+		points[nr_points++] = point;
+	return ret;
+}
+
+static int command(const char *text)
+{
+	char what[8], symbol[64];
+	unsigned int every;
+	long value;
+	int n;
+
+	n = sscanf(text, "%7s %63s %ld %u", what, symbol, &value, &every);
+	if (n == 4 && !strcmp(what, "delay"))
+		return add_point(symbol, false, value, every);
+	if (n == 4 && !strcmp(what, "fail"))
+		return add_point(symbol, true, value, every);
+	if (n == 1 && !strcmp(what, "alive"))
+		return watch();
+	if (n == 1 && !strcmp(what, "clear")) {
+		clear();
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static ssize_t race_write(struct file *file, const char __user *from,
+			  size_t len, loff_t *ppos)
+{
+	char text[128];
+	int ret;
+
+	if (len >= sizeof(text))
+		return -EINVAL;
+	if (copy_from_user(text, from, len))
+		return -EFAULT;
+	text[len] = '\0';
+	mutex_lock(&points_lock);
+	ret = command(text);
+	mutex_unlock(&points_lock);
+	return ret ?: len;
+}
+
+static int race_show(struct seq_file *m, void *unused)
+{
+	unsigned int i;
+
+	mutex_lock(&points_lock);
+	for (i = 0; i < nr_points; i++)
+		seq_printf(m, "%s %s %ld every %u: %d calls, %d hit\n",
+			   points[i]->fail ? "fail" : "delay",
+			   points[i]->symbol, points[i]->value,
+			   points[i]->every, atomic_read(&points[i]->calls),
+			   atomic_read(&points[i]->hits));
+	if (watching)
+		seq_puts(m, "alive\n");
+	mutex_unlock(&points_lock);
+	return 0;
+}
+
+static int race_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, race_show, NULL);
+}
+
+static const struct file_operations race_fops = {
+	.owner		= THIS_MODULE,
+	.open		= race_open,
+	.read		= seq_read,
+	.write		= race_write,
+	.llseek		= seq_lseek,
+	.release	= single_release,
+};
+
+static struct dentry *race_file;
+
+static int __init race_init(void)
+{
+	race_file = debugfs_create_file("race", 0600, NULL, NULL, &race_fops);
+	return PTR_ERR_OR_ZERO(race_file);
+}
+
+static void __exit race_exit(void)
+{
+	debugfs_remove(race_file);
+	clear();
+}
+
+module_init(race_init);
+module_exit(race_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Delays and failures at the entry of functions, for tests");
