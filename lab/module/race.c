@@ -10,7 +10,9 @@
  *		fail FUNCTION VALUE EVERY		returns VALUE instead
  *		alive					watches anon_vmas, see below
  *		clear					takes all of it back
- *	read	what is set, with the number of calls and how many were hit
+ *	read	what is set, with the number of calls and how many were hit; and
+ *		what the watch has seen: "alive: N remapped, N held alone, N too late,
+ *		N orphans"
  *
  * The wait is a busy one with preemption off and, as a rule, interrupts on: whoever
  * runs on another CPU goes on meanwhile. A function that fails has done nothing,
@@ -47,6 +49,12 @@ static DEFINE_MUTEX(points_lock);
 static struct point *points[MAX_POINTS];
 static unsigned int nr_points;
 static bool watching;
+
+/* What the watch has seen. */
+static atomic_t remapped;	/* anonymous pages */
+static atomic_t held_alone;	/* of these, with an anon_vma that lives for us */
+static atomic_t late;		/* asked for when nothing is mapped, and still there */
+static atomic_t orphans;	/* moved in the swap cache, and its anon_vma gone */
 
 /* What "return value;" as the first statement would do. */
 static void return_at_once(struct pt_regs *regs, long value)
@@ -90,38 +98,81 @@ static struct anon_vma *anon_vma_of(struct folio *folio)
 	return (struct anon_vma *)(mapping - PAGE_MAPPING_ANON);
 }
 
-/* remove_migration_ptes(src, dst, locked) */
+/* For its address alone, which nobody else tells a module. */
+static struct kprobe restore_probe = {
+	.symbol_name	= "remove_migration_pte",
+};
+
+/*
+ * rmap_walk(folio, rwc). remove_migration_ptes() is inlined where it matters, and
+ * calls it to have remove_migration_pte() done for each mapping.
+ */
 static int watch_remap(struct kprobe *kp, struct pt_regs *regs)
 {
-	struct anon_vma *anon_vma = anon_vma_of((struct folio *)regs->si);
+	struct anon_vma *anon_vma = anon_vma_of((struct folio *)regs->di);
+	struct rmap_walk_control *rwc = (struct rmap_walk_control *)regs->si;
+	int holders;
 
-	WARN(anon_vma && !atomic_read(&anon_vma->refcount),
+	if (!anon_vma || (void *)rwc->rmap_one != (void *)restore_probe.addr)
+		return 0;
+	holders = atomic_read(&anon_vma->refcount);
+	WARN(!holders,
 	     "race: nobody holds the anon_vma of a page that is mapped again\n");
+	atomic_inc(&remapped);
+	if (holders == 1)
+		atomic_inc(&held_alone);
 	return 0;
 }
 
 static struct kprobe remap_probe = {
-	.symbol_name	= "remove_migration_ptes",
+	.symbol_name	= "rmap_walk",
 	.pre_handler	= watch_remap,
+};
+
+/* folio_migrate_flags(dst, src): the page has moved, and is not mapped again. */
+static int watch_move(struct kprobe *kp, struct pt_regs *regs)
+{
+	struct folio *folio = (struct folio *)regs->si;
+	struct anon_vma *anon_vma = anon_vma_of(folio);
+
+	if (anon_vma && folio_test_swapcache(folio) &&
+	    !atomic_read(&anon_vma->refcount))
+		atomic_inc(&orphans);
+	return 0;
+}
+
+static struct kprobe move_probe = {
+	.symbol_name	= "folio_migrate_flags",
+	.pre_handler	= watch_move,
 };
 
 /*
  * folio_get_anon_vma(folio): a page that is locked, isolated, anonymous and not
- * mapped at the beginning cannot become mapped while it runs.
+ * mapped at the beginning cannot become mapped while it runs. Its anon_vma may be
+ * there all the same.
  */
 static int watch_get(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	struct folio *folio = (struct folio *)regs->di;
+	struct anon_vma **late_for = (struct anon_vma **)ri->data;
 
-	*(bool *)ri->data = folio_test_locked(folio) && !folio_test_lru(folio) &&
-			    !folio_test_swapcache(folio) && !folio_mapped(folio);
+	*late_for = NULL;
+	if (folio_test_locked(folio) && !folio_test_lru(folio) &&
+	    !folio_test_swapcache(folio) && !folio_mapped(folio))
+		*late_for = anon_vma_of(folio);
 	return 0;
 }
 
 static int watch_got(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
-	WARN(*(bool *)ri->data && regs_return_value(regs),
+	struct anon_vma *late_for = *(struct anon_vma **)ri->data;
+
+	if (!late_for)
+		return 0;
+	WARN(regs_return_value(regs),
 	     "race: an anon_vma for a page that is not mapped\n");
+	if (atomic_read(&late_for->refcount))
+		atomic_inc(&late);
 	return 0;
 }
 
@@ -129,23 +180,50 @@ static struct kretprobe get_probe = {
 	.kp.symbol_name	= "folio_get_anon_vma",
 	.entry_handler	= watch_get,
 	.handler	= watch_got,
-	.data_size	= sizeof(bool),
+	.data_size	= sizeof(struct anon_vma *),
 	.maxactive	= 64,
 };
 
+/* As it was before: without an address, and not disabled as it is by now. */
+static void forget(struct kprobe *kp)
+{
+	kp->addr = NULL;
+	kp->flags = 0;
+}
+
+static void unwatch(void)
+{
+	if (watching)
+		unregister_kretprobe(&get_probe);
+	unregister_kprobe(&move_probe);
+	unregister_kprobe(&remap_probe);
+	forget(&restore_probe);
+	forget(&remap_probe);
+	forget(&move_probe);
+	forget(&get_probe.kp);
+	watching = false;
+}
+
+/* Those that come later are called earlier: the watch sees what is after a wait. */
 static int watch(void)
 {
 	int ret;
 
 	if (watching)
 		return 0;
-	ret = register_kprobe(&remap_probe);
-	if (ret)
-		return ret;
-	ret = register_kretprobe(&get_probe);
-	if (ret)
-		unregister_kprobe(&remap_probe);
+	atomic_set(&remapped, 0);
+	atomic_set(&held_alone, 0);
+	atomic_set(&late, 0);
+	atomic_set(&orphans, 0);
+	ret = register_kprobe(&restore_probe);
+	if (!ret)
+		unregister_kprobe(&restore_probe);
+	ret = ret ?: register_kprobe(&remap_probe) ?:
+	      register_kprobe(&move_probe) ?:
+	      register_kretprobe(&get_probe);
 	watching = !ret;
+	if (ret)
+		unwatch();
 	return ret;
 }
 
@@ -157,13 +235,7 @@ static void clear(void)
 		unregister_kprobe(&point->kp);
 		kfree(point);
 	}
-	if (watching) {
-		unregister_kretprobe(&get_probe);
-		unregister_kprobe(&remap_probe);
-		remap_probe.addr = NULL;
-		get_probe.kp.addr = NULL;
-		watching = false;
-	}
+	unwatch();
 }
 
 static int add_point(const char *symbol, bool fail, long value,
@@ -246,7 +318,9 @@ static int race_show(struct seq_file *m, void *unused)
 			   points[i]->every, atomic_read(&points[i]->calls),
 			   atomic_read(&points[i]->hits));
 	if (watching)
-		seq_puts(m, "alive\n");
+		seq_printf(m, "alive: %d remapped, %d held alone, %d too late, %d orphans\n",
+			   atomic_read(&remapped), atomic_read(&held_alone),
+			   atomic_read(&late), atomic_read(&orphans));
 	mutex_unlock(&points_lock);
 	return 0;
 }

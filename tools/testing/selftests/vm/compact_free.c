@@ -156,7 +156,7 @@ static const struct client clients[] = {
 static void test_client(const struct client *client, bool compacting)
 {
 	struct pressure pressure = { .churn_percent = 20, .seed = opt.seed };
-	unsigned int doors = PRESS_ALL & ~PRESS_CMA;
+	unsigned int doors = PRESS_CHURN | PRESS_MEMORY | PRESS_FAULTS;
 	unsigned long done = 0, wrong = 0, i;
 	struct free_audit audit;
 

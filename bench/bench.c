@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * usage: bench SCENE PARAM DEMAND PARAM [--seed N] [--fill PERCENT] [--leave MIB]
+ *
+ * One measurement of the bench, run as the only job of a guest: makes the scene,
+ * looks at what every page is, makes the demand, and says what it took. Lines on
+ * standard output: "row METRIC VALUE". Needs nothing that a stock kernel lacks.
+ */
+#define _GNU_SOURCE
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "bench.h"
+#include "../kselftest.h"
+
+/* What the kernel counts on the way. */
+static const char * const counters[] = {
+	"pgmigrate_success", "pgmigrate_fail", "compact_migrate_scanned",
+	"compact_free_scanned", "compact_isolated", "compact_stall",
+	"compact_fail", "compact_success", "compact_daemon_wake",
+	"allocstall_normal", "allocstall_dma32", "allocstall_movable",
+	"pgscan_direct", "pgsteal_direct", "pgscan_kswapd", "pgsteal_kswapd",
+	"pswpout", "thp_fault_alloc", "thp_fault_fallback", "oom_kill",
+};
+
+static long before[ARRAY_SIZE(counters)];
+static unsigned long leave_mib;
+
+#define ROW	"row"
+
+void die(const char *what)
+{
+	fprintf(stderr, "bench: %s\n", what);
+	exit(1);
+}
+
+void row(const char *metric, double value)
+{
+	printf(ROW "\t%s\t%.10g\n", metric, value);
+}
+
+__u64 now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+	__u64 x = *(const __u64 *)a, y = *(const __u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+void row_spread(const char *metric, __u64 *value, size_t nr)
+{
+	static const unsigned int points[] = {
+		10, 20, 30, 40, 50, 60, 70, 80, 90, 99, 100,
+	};
+	char name[64];
+	__u64 sum = 0;
+	size_t i;
+
+	if (!nr)
+		return;
+	qsort(value, nr, sizeof(*value), compare);
+	for (i = 0; i < nr; i++)
+		sum += value[i];
+	snprintf(name, sizeof(name), "%s_mean", metric);
+	row(name, (double)sum / nr);
+	for (i = 0; i < ARRAY_SIZE(points); i++) {
+		size_t at = (nr * points[i] + 99) / 100;
+
+		snprintf(name, sizeof(name), "%s_p%u", metric, points[i]);
+		row(name, value[at ? at - 1 : 0]);
+	}
+}
+
+static void read_counters(void)
+{
+	size_t i;
+
+	cu_write_text("/proc/sys/vm/stat_refresh", "1");
+	for (i = 0; i < ARRAY_SIZE(counters); i++)
+		before[i] = cu_vmstat(counters[i]);
+}
+
+static void report_counters(void)
+{
+	size_t i;
+
+	cu_write_text("/proc/sys/vm/stat_refresh", "1");
+	for (i = 0; i < ARRAY_SIZE(counters); i++)
+		if (before[i] >= 0)
+			row(counters[i], cu_vmstat(counters[i]) - before[i]);
+}
+
+/* Takes what is free but for so much, in single pages that are not to move. */
+static void take_all_but(unsigned long mib)
+{
+	unsigned long free = cu_meminfo("MemFree");
+	unsigned long leave = (mib << 20) / cu_psize;
+	char *area;
+	size_t i;
+
+	if (!mib || free <= leave)
+		return;
+	area = cu_map(free - leave);
+	for (i = 0; i < free - leave; i++)
+		cu_touch(area + i * cu_psize, i);
+}
+
+static const struct scene_kind *scene_by(const char *name)
+{
+	const struct scene_kind *kind;
+
+	for (kind = scene_kinds; kind->name; kind++)
+		if (!strcmp(kind->name, name))
+			return kind;
+	die("no such scene");
+	return NULL;
+}
+
+static const struct demand_kind *demand_by(const char *name)
+{
+	const struct demand_kind *kind;
+
+	for (kind = demand_kinds; kind->name; kind++)
+		if (!strcmp(kind->name, name))
+			return kind;
+	die("no such demand");
+	return NULL;
+}
+
+static void usage(void)
+{
+	fprintf(stderr,
+		"bench SCENE PARAM DEMAND PARAM [--seed N] [--fill PERCENT] [--leave MIB]\n");
+	exit(2);
+}
+
+static void parse(int argc, char **argv, struct scene *scene)
+{
+	static const struct option longopt[] = {
+		{ "seed", required_argument, NULL, 's' },
+		{ "fill", required_argument, NULL, 'f' },
+		{ "leave", required_argument, NULL, 'l' },
+		{ }
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", longopt, NULL)) != -1) {
+		if (c == 's')
+			scene->seed = cu_number(optarg, ~0UL);
+		else if (c == 'f')
+			scene->fill = cu_number(optarg, 95);
+		else if (c == 'l')
+			leave_mib = cu_number(optarg, 1 << 20);
+		else
+			usage();
+	}
+	if (argc - optind != 4)
+		usage();
+}
+
+static void measure(struct scene *scene, char **words)
+{
+	const struct demand_kind *demand = demand_by(words[2]);
+	struct plan plan;
+	size_t attainable;
+	long huge;
+
+	if (take_snapshot(scene, &plan))
+		die("cannot read the page flags");
+	attainable = plan_attainable(&plan);
+	row("attainable", attainable);
+	read_counters();
+	demand->make(scene, words[3], attainable);
+	report_counters();
+	/* what was made is free or in use as a huge page */
+	huge = cu_read_long("/proc/sys/vm/nr_hugepages");
+	if (huge > 0)
+		row("plan", plan_cost(&plan, huge));
+	row("plan_attainable", plan_cost(&plan, attainable));
+	plan_end(&plan);
+}
+
+int main(int argc, char **argv)
+{
+	struct scene scene = { .seed = 1, .fill = 90 };
+
+	cu_init();
+	parse(argc, argv, &scene);
+	scene.param = argv[optind + 1];
+	cu_rng_seed(&scene.rng, scene.seed);
+	/* what the bench has not asked for is not to be measured */
+	cu_swap_knob(CU_PROACTIVE, 0);
+	scene_by(argv[optind])->make(&scene);
+	take_all_but(leave_mib);
+	measure(&scene, argv + optind);
+	return 0;
+}
