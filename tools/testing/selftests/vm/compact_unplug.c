@@ -1,0 +1,918 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory that goes while I/O reads into it, and pages that are copied on write.
+ *
+ * A disk that takes its time reads sectors into a buffer, every other sector of
+ * each page, in several requests. Meanwhile the process goes on to write to the
+ * sectors in between, while the memory block is put offline, the pages are
+ * reclaimed, moved or write-protected, memory is compacted, and processes fork.
+ *
+ * What it proves:
+ *  - putting the memory offline ends soon after the I/O does, and at once when a
+ *    signal comes; and then all is as if it had never been tried;
+ *  - a buffer that is registered with io_uring has left the memory that may go;
+ *  - in the end the process sees all that was read for it, and all that it has
+ *    written itself; a process that has forked off sees neither.
+ *
+ * What makes it fail: pages that are moved although the I/O holds them; a page that
+ * is unmapped and then copied for its own process, since somebody holds it; pages
+ * that are held and shared with a child all the same; isolated pages or blocks that
+ * are left so when putting memory offline fails.
+ *
+ * A read that is not of a registered buffer and a fork at the same time do not go
+ * together in Linux 6.1, see open(2); so that is not tried.
+ */
+#define _GNU_SOURCE
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "../kselftest.h"
+#include "compact_util.h"
+#include "compact_dev.h"
+#include "compact_scene.h"
+#include "compact_race.h"
+#include "compact_pressure.h"
+#include "compact_pin.h"
+
+#define MEMORY		"/sys/devices/system/memory/"
+#define NODE		1
+#define SECTOR		512
+#define PAGES		4
+#define SECTORS		((unsigned int)(PAGES * cu_psize / SECTOR))
+#define DISK_MIB	2
+#define DISK_SECTORS	128	/* with data, in the beginning */
+#define JUNK_OFFSET	(1024 * 1024)
+#define SWAP_MIB	64
+#define IO_MS		10000
+#define PATIENCE_MS	20000
+#define NOISE		2000
+
+static struct {
+	__u64 seed;
+	unsigned long rounds;	/* of each line */
+	unsigned long seconds;	/* at random */
+} opt = { .seed = 1, .rounds = 3, .seconds = 10 };
+
+static struct cu_rng rng;
+static int disk = -1;
+static aio_context_t aio;
+static char *junk;
+static bool swap;
+
+/* Sectors that tell what they are. */
+
+enum { OLD = 1, READ, MINE, THEIRS };
+
+static __u64 tag_of(int what, unsigned int version, unsigned int nr)
+{
+	return (__u64)what << 48 | (__u64)version << 16 | nr;
+}
+
+static void sector_fill(char *at, __u64 tag)
+{
+	__u64 key = cu_page_first(opt.seed, tag), *word = (__u64 *)at;
+	size_t i;
+
+	for (i = 0; i < SECTOR / sizeof(*word); i++)
+		word[i] = key + i;
+}
+
+static bool sector_ok(const char *at, __u64 tag)
+{
+	__u64 key = cu_page_first(opt.seed, tag);
+	const __u64 *word = (const __u64 *)at;
+	size_t i;
+
+	for (i = 0; i < SECTOR / sizeof(*word); i++)
+		if (word[i] != key + i)
+			return false;
+	return true;
+}
+
+/* Buffers: even sectors are read into, odd ones are the process's own. */
+
+struct buffer {
+	char *raw;
+	size_t raw_len;
+	char *area;
+	unsigned int version;
+	unsigned int from[64];	/* where on the disk each sector comes from */
+	unsigned int pending;
+	struct ring *ring;	/* with which it is registered */
+};
+
+static char *sector_of(const struct buffer *buf, unsigned int i)
+{
+	return buf->area + (size_t)i * SECTOR;
+}
+
+static void buffer_write(struct buffer *buf, int what)
+{
+	unsigned int i;
+
+	buf->version++;
+	for (i = 1; i < SECTORS; i += 2)
+		sector_fill(sector_of(buf, i), tag_of(what, buf->version, i));
+}
+
+static unsigned int buffer_wrong(const struct buffer *buf, int what)
+{
+	unsigned int wrong = 0, i;
+
+	for (i = 1; i < SECTORS; i += 2)
+		wrong += !sector_ok(sector_of(buf, i),
+				    tag_of(what, buf->version, i));
+	return wrong;
+}
+
+static unsigned int buffer_not_read(const struct buffer *buf)
+{
+	unsigned int wrong = 0, i;
+
+	for (i = 0; i < SECTORS; i += 2)
+		wrong += !sector_ok(sector_of(buf, i),
+				    tag_of(READ, 0, buf->from[i]));
+	return wrong;
+}
+
+static unsigned int buffer_not_old(const struct buffer *buf)
+{
+	unsigned int wrong = 0, i;
+
+	for (i = 0; i < SECTORS; i += 2)
+		wrong += !sector_ok(sector_of(buf, i), tag_of(OLD, 0, i));
+	return wrong;
+}
+
+/* Some pages, or some in the middle of a huge one, on a node. */
+static int buffer_make(struct buffer *buf, int node, bool huge)
+{
+	unsigned long mask = 1UL << node;
+	size_t size = huge_size();
+	unsigned int i;
+
+	memset(buf, 0, sizeof(*buf));
+	buf->raw_len = 2 * size;
+	buf->raw = mmap(NULL, buf->raw_len, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (buf->raw == MAP_FAILED)
+		return -errno;
+	madvise(buf->raw, buf->raw_len,
+		huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	if (syscall(SYS_mbind, buf->raw, buf->raw_len, MPOL_BIND, &mask,
+		    8 * sizeof(mask), 0))
+		return -errno;
+	/* Children have it if they are to: most are not about forks. */
+	madvise(buf->raw, buf->raw_len, MADV_DONTFORK);
+	buf->area = (char *)(((uintptr_t)buf->raw + size - 1) & -size) +
+		    size / 2;
+	for (i = 0; i < SECTORS; i += 2)
+		sector_fill(sector_of(buf, i), tag_of(OLD, 0, i));
+	buffer_write(buf, MINE);
+	return 0;
+}
+
+static void buffer_end(struct buffer *buf)
+{
+	munmap(buf->raw, buf->raw_len);
+}
+
+/* Of what is in front of them in the queue, reads take their time. */
+static const char *reads_begin(struct buffer *buf, unsigned int ms)
+{
+	unsigned int nr_junk = ms / SLOW_MS, i;
+	int err = 0;
+
+	for (i = 0; i < nr_junk && !err; i++)
+		err = aio_read(aio, disk, junk, SLOW_REQUEST, JUNK_OFFSET);
+	buf->pending = i;
+	for (i = 0; i < SECTORS && !err; i += 2) {
+		off_t at;
+
+		buf->from[i] = cu_rand(&rng) % DISK_SECTORS;
+		at = (off_t)buf->from[i] * SECTOR;
+		if (buf->ring)
+			err = ring_read(buf->ring, disk, sector_of(buf, i),
+					SECTOR, at);
+		else
+			err = aio_read(aio, disk, sector_of(buf, i), SECTOR,
+				       at);
+	}
+	if (!buf->ring)
+		buf->pending += SECTORS / 2;
+	return err ? "a read cannot be begun" : NULL;
+}
+
+static const char *reads_end(struct buffer *buf)
+{
+	if (aio_wait(aio, buf->pending, IO_MS) ||
+	    (buf->ring && ring_wait(buf->ring, SECTORS / 2, SECTOR, IO_MS)))
+		return "a read does not end, or fails";
+	return NULL;
+}
+
+/* Memory blocks. */
+
+static unsigned long block_size(void)
+{
+	char text[32] = "";
+	int fd = open(MEMORY "block_size_bytes", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	if (read(fd, text, sizeof(text) - 1) <= 0)
+		text[0] = '\0';
+	close(fd);
+	return strtoul(text, NULL, 16);
+}
+
+static long block_of(const void *addr)
+{
+	unsigned long size = block_size();
+	__u64 pfn = 0;
+
+	if (!size || cu_pfns(addr, 1, &pfn) || !pfn)
+		return -1;
+	return pfn * cu_psize / size;
+}
+
+static int block_set(long block, const char *state)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), MEMORY "memory%ld/state", block);
+	return cu_write_text(path, state);
+}
+
+static bool block_is(long block, const char *state)
+{
+	char path[64], text[64] = "";
+
+	snprintf(path, sizeof(path), MEMORY "memory%ld/state", block);
+	return !knob_read(path, text, sizeof(text)) &&
+	       !strncmp(text, state, strlen(state));
+}
+
+/* A process that puts a block offline; it reports by its exit status. */
+static pid_t offline_begin(long block)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(-block_set(block, "offline") & 0xff);
+	}
+	return pid;
+}
+
+/*
+ * Returns what is wrong, if anything is; -EBUSY is not. If it does not end, there
+ * is not much that could still be tried.
+ */
+static const char *offline_end(pid_t pid, int *err)
+{
+	int status;
+
+	*err = -ECHILD;
+	if (pid < 0)
+		return "no child";
+	if (cu_wait_ms(pid, &status, PATIENCE_MS) != pid) {
+		kill(pid, SIGKILL);
+		cu_wait_ms(pid, &status, PATIENCE_MS);
+		ksft_exit_fail_msg("putting memory offline does not end\n");
+	}
+	if (!WIFEXITED(status))
+		return "putting memory offline was killed";
+	*err = -WEXITSTATUS(status);
+	if (*err && *err != -EBUSY && *err != -EAGAIN)
+		return strerror(-*err);
+	return NULL;
+}
+
+static unsigned long node_free(int node)
+{
+	static struct cu_zones zones;
+	unsigned long free = 0;
+	int i;
+
+	cu_write_text("/proc/sys/vm/drop_caches", "3");
+	cu_read_zones(&zones);
+	for (i = 0; i < zones.nr; i++)
+		if (zones.zone[i].node == node)
+			free += zones.zone[i].free + zones.zone[i].pcp;
+	return free;
+}
+
+/* What came of the rounds of a line. */
+struct outcome {
+	unsigned int done;
+	unsigned int gone;	/* memory that was put offline */
+	unsigned int busy;
+	unsigned int unmapped;	/* pages that the process had to fault in */
+	unsigned int before;	/* forks that came before the data */
+	unsigned int wrong;	/* sectors */
+	const char *why;
+};
+
+static void tell(const struct outcome *out, bool good, const char *name)
+{
+	ksft_print_msg("%u rounds: offline %u, busy %u, unmapped %u, forks %u, wrong %u. %s\n",
+		       out->done, out->gone, out->busy, out->unmapped,
+		       out->before, out->wrong, out->why ?: "");
+	ksft_test_result(good && out->done && !out->wrong && !out->why,
+			 "%s\n", name);
+}
+
+/* Memory goes offline while the disk reads into it. */
+
+static void write_until(struct buffer *buf, long ms, struct outcome *out)
+{
+	long end = cu_now_ms() + ms;
+
+	while (cu_now_ms() < end) {
+		out->wrong += buffer_wrong(buf, MINE);
+		buffer_write(buf, MINE);
+		cu_sleep_ms(10);
+	}
+}
+
+static void offline_round(struct outcome *out, bool huge, bool writes)
+{
+	struct buffer buf;
+	pid_t pid;
+	long block;
+	int err;
+
+	if (buffer_make(&buf, NODE, huge)) {
+		out->why = "no memory";
+		return;
+	}
+	block = block_of(buf.area);
+	out->why = reads_begin(&buf, 400);
+	pid = offline_begin(block);
+	if (writes && !out->why)
+		write_until(&buf, 300, out);
+	out->why = out->why ?: reads_end(&buf);
+	out->why = offline_end(pid, &err) ?: out->why;
+	out->wrong += buffer_wrong(&buf, MINE) + buffer_not_read(&buf);
+	if (!out->why && !err && (!block_is(block, "offline") ||
+				  block_of(buf.area) == block))
+		out->why = "it is not offline";
+	out->gone += !err;
+	out->busy += !!err;
+	out->done++;
+	block_set(block, "online_movable");
+	if (!out->why && !block_is(block, "online"))
+		out->why = "it does not come online again";
+	buffer_end(&buf);
+}
+
+static void test_offline(bool writes)
+{
+	struct outcome out = { 0 };
+	unsigned long i;
+
+	for (i = 0; i < opt.rounds && !out.why; i++)
+		offline_round(&out, i & 1, writes);
+	tell(&out, out.gone, writes ?
+	     "memory goes when nobody reads into it, and is written all the time" :
+	     "memory goes when nobody reads into it any more");
+}
+
+/* A pipe holds a page for ever; whoever wants the memory gives up on a signal. */
+static void interrupt_round(struct outcome *out)
+{
+	unsigned long free = node_free(NODE), after;
+	struct buffer buf;
+	int fd[2], status, err;
+	struct iovec iov;
+	long block;
+	pid_t pid;
+
+	if (buffer_make(&buf, NODE, false) || pipe(fd)) {
+		out->why = "no memory";
+		return;
+	}
+	iov = (struct iovec){ buf.area, PAGES * cu_psize };
+	block = block_of(buf.area);
+	if (vmsplice(fd[1], &iov, 1, 0) != (ssize_t)iov.iov_len)
+		out->why = "vmsplice fails";
+	pid = offline_begin(block);
+	write_until(&buf, 500, out);
+	kill(pid, SIGTERM);
+	if (cu_wait_ms(pid, &status, PATIENCE_MS) != pid) {
+		kill(pid, SIGKILL);
+		ksft_exit_fail_msg("a signal does not end putting memory offline\n");
+	}
+	if (!WIFSIGNALED(status))
+		out->why = out->why ?: "memory that is held is not waited for";
+	if (!block_is(block, "online") || block_of(buf.area) != block)
+		out->why = out->why ?: "it is not what it was";
+	out->wrong += buffer_wrong(&buf, MINE) + buffer_not_old(&buf);
+	if (pages_off_lru(buf.area, PAGES) || isolated_pages())
+		out->why = out->why ?: "pages are still isolated";
+	close(fd[0]);
+	close(fd[1]);
+	after = node_free(NODE) + PAGES;
+	if (after + 512 < free) {
+		ksft_print_msg("%lu pages free, %lu before\n", after, free);
+		out->why = out->why ?: "free pages are missing";
+	}
+	out->why = offline_end(offline_begin(block), &err) ?: out->why;
+	out->gone += !err;
+	out->done++;
+	block_set(block, "online_movable");
+	out->wrong += buffer_wrong(&buf, MINE) + buffer_not_old(&buf);
+	buffer_end(&buf);
+}
+
+static void test_interrupt(void)
+{
+	struct outcome out = { 0 };
+	unsigned long i;
+
+	for (i = 0; i < opt.rounds && !out.why; i++)
+		interrupt_round(&out);
+	tell(&out, out.gone, "a signal ends it, and nothing is left of it");
+}
+
+/* A buffer that is registered. */
+
+static bool is_movable(const void *addr)
+{
+	static struct cu_zones zones;
+	const struct cu_zone *zone;
+	__u64 pfn;
+
+	cu_read_zones(&zones);
+	if (cu_pfns(addr, 1, &pfn))
+		return true;
+	zone = zone_of(&zones, pfn);
+	return !zone || !strcmp(zone->name, "Movable");
+}
+
+static const char *buffer_register(struct buffer *buf, struct ring *ring)
+{
+	if (ring_open(ring, 64))
+		return "no ring";
+	if (ring_register(ring, buf->area, PAGES * cu_psize)) {
+		ring_close(ring);
+		return "the buffer cannot be registered";
+	}
+	buf->ring = ring;
+	return NULL;
+}
+
+static void registered_round(struct outcome *out, bool huge)
+{
+	struct buffer buf;
+	struct ring ring;
+	long block;
+	int err;
+
+	if (buffer_make(&buf, NODE, huge)) {
+		out->why = "no memory";
+		return;
+	}
+	block = block_of(buf.area);
+	if (!is_movable(buf.area))
+		out->why = "there is no memory that may go";
+	out->why = out->why ?: buffer_register(&buf, &ring);
+	if (!out->why) {
+		if (is_movable(buf.area))
+			out->why = "a registered buffer stays in the way";
+		out->why = reads_begin(&buf, 100) ?: out->why;
+		out->why = offline_end(offline_begin(block), &err) ?: out->why;
+		out->gone += !err;
+		out->why = reads_end(&buf) ?: out->why;
+		out->wrong += buffer_wrong(&buf, MINE) + buffer_not_read(&buf);
+		ring_close(&ring);
+	}
+	out->done++;
+	block_set(block, "online_movable");
+	buffer_end(&buf);
+}
+
+static void test_registered(void)
+{
+	struct outcome out = { 0 };
+	unsigned long i;
+
+	for (i = 0; i < opt.rounds && !out.why; i++)
+		registered_round(&out, i & 1);
+	tell(&out, out.gone, "a registered buffer is not where memory may go");
+}
+
+/* What happens to pages while they are read into. */
+
+static bool is_mapped(const struct buffer *buf)
+{
+	__u64 pfn[PAGES];
+	unsigned int i;
+
+	if (cu_pfns(buf->area, PAGES, pfn))
+		return true;
+	for (i = 0; i < PAGES; i++)
+		if (!pfn[i])
+			return false;
+	return true;
+}
+
+static void reclaim(struct buffer *buf, struct outcome *out)
+{
+	madvise(buf->area, PAGES * cu_psize, MADV_PAGEOUT);
+	out->unmapped += !is_mapped(buf);
+}
+
+static void reclaim_then_read(struct buffer *buf, struct outcome *out)
+{
+	reclaim(buf, out);
+	out->wrong += buffer_wrong(buf, MINE);
+	buffer_write(buf, MINE);
+}
+
+static void reclaim_then_write(struct buffer *buf, struct outcome *out)
+{
+	reclaim(buf, out);
+	buffer_write(buf, MINE);
+}
+
+static void protect(struct buffer *buf, struct outcome *out)
+{
+	mprotect(buf->raw, buf->raw_len, PROT_READ);
+	out->wrong += buffer_wrong(buf, MINE);
+	mprotect(buf->raw, buf->raw_len, PROT_READ | PROT_WRITE);
+	buffer_write(buf, MINE);
+}
+
+static void move_about(struct buffer *buf, struct outcome *out)
+{
+	void *page[PAGES];
+	int node[PAGES], status[PAGES], i, to = cu_rand(&rng) % 2;
+
+	for (i = 0; i < PAGES; i++) {
+		page[i] = buf->area + i * cu_psize;
+		node[i] = to;
+	}
+	syscall(SYS_move_pages, 0, (unsigned long)PAGES, page, node, status,
+		MPOL_MF_MOVE);
+	cu_compact();
+	out->wrong += buffer_wrong(buf, MINE);
+	buffer_write(buf, MINE);
+}
+
+struct disturbance {
+	const char *name;
+	void (*todo)(struct buffer *buf, struct outcome *out);
+	bool unmaps;	/* pages that are not huge */
+};
+
+static const struct disturbance disturbances[] = {
+	{ "reclaimed, read and written", reclaim_then_read, true },
+	{ "reclaimed and written", reclaim_then_write, true },
+	{ "write-protected for a while", protect, false },
+	{ "moved, or not", move_about, false },
+};
+
+static void disturbed_round(struct outcome *out,
+			    const struct disturbance *what, bool huge)
+{
+	struct buffer buf;
+	int i;
+
+	if (buffer_make(&buf, cu_rand(&rng) % 2, huge)) {
+		out->why = "no memory";
+		return;
+	}
+	drain_batches();
+	out->why = reads_begin(&buf, 200);
+	for (i = 0; i < 3 && !out->why; i++) {
+		what->todo(&buf, out);
+		cu_sleep_ms(10);
+	}
+	out->why = reads_end(&buf) ?: out->why;
+	out->wrong += buffer_wrong(&buf, MINE) + buffer_not_read(&buf);
+	out->done++;
+	buffer_end(&buf);
+}
+
+static void test_disturbed(const struct disturbance *what)
+{
+	struct outcome out = { 0 };
+	unsigned long i;
+	char name[96];
+
+	snprintf(name, sizeof(name), "while it is read into: %s", what->name);
+	if (what->unmaps && !swap) {
+		ksft_test_result_skip("%s: no swap\n", name);
+		return;
+	}
+	for (i = 0; i < opt.rounds && !out.why; i++)
+		disturbed_round(&out, what, i & 1);
+	tell(&out, out.unmapped || !what->unmaps, name);
+}
+
+/* Forks: before the read begins, or with a registered buffer at any time. */
+
+struct sibling {
+	pid_t pid;
+	int tell;
+};
+
+/*
+ * The child has what was there before, whatever is read and written by whom. The
+ * parent sends a word if the fork came before the data.
+ */
+static void sibling_lives(struct buffer *buf, int fd)
+{
+	unsigned int wrong = buffer_wrong(buf, MINE);
+	unsigned int not_old = buffer_not_old(buf);
+	char word;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	buffer_write(buf, THEIRS);
+	while (read(fd, &word, 1) == 1)
+		wrong += not_old;
+	if (buffer_not_old(buf) != not_old)
+		wrong++;
+	wrong += buffer_wrong(buf, THEIRS);
+	_exit(wrong ? 1 : 0);
+}
+
+static const char *sibling_begin(struct sibling *child, struct buffer *buf,
+				 struct outcome *out)
+{
+	int fd[2];
+
+	if (pipe2(fd, O_CLOEXEC))
+		return "no pipe";
+	madvise(buf->raw, buf->raw_len, MADV_DOFORK);
+	child->pid = fork();
+	if (!child->pid) {
+		close(fd[1]);
+		sibling_lives(buf, fd[0]);
+	}
+	madvise(buf->raw, buf->raw_len, MADV_DONTFORK);
+	close(fd[0]);
+	child->tell = fd[1];
+	if (!buf->ring || !ring_ended(buf->ring))
+		out->before += write(child->tell, "", 1) == 1;
+	return child->pid < 0 ? "no child" : NULL;
+}
+
+static const char *sibling_end(struct sibling *child)
+{
+	int status;
+
+	close(child->tell);
+	if (cu_wait_ms(child->pid, &status, IO_MS) != child->pid) {
+		kill(child->pid, SIGKILL);
+		waitpid(child->pid, &status, 0);
+		return "a child does not end";
+	}
+	return status ? "a child sees what is not for it" : NULL;
+}
+
+static void fork_round(struct outcome *out, bool huge, bool early)
+{
+	struct sibling child;
+	struct buffer buf;
+	struct ring ring = { .fd = -1 };
+
+	if (buffer_make(&buf, cu_rand(&rng) % 2, huge)) {
+		out->why = "no memory";
+		return;
+	}
+	if (early)
+		out->why = sibling_begin(&child, &buf, out);
+	else
+		out->why = buffer_register(&buf, &ring);
+	if (!out->why)
+		out->why = reads_begin(&buf, 200);
+	if (!early && !out->why)
+		out->why = sibling_begin(&child, &buf, out);
+	if (!out->why) {
+		buffer_write(&buf, MINE);
+		write_until(&buf, 50, out);
+		out->why = reads_end(&buf);
+		out->wrong += buffer_wrong(&buf, MINE) + buffer_not_read(&buf);
+		out->why = sibling_end(&child) ?: out->why;
+		out->wrong += buffer_wrong(&buf, MINE) + buffer_not_read(&buf);
+	}
+	out->done++;
+	ring_close(&ring);
+	buffer_end(&buf);
+}
+
+static void test_fork(bool early)
+{
+	struct outcome out = { 0 };
+	unsigned long i;
+
+	for (i = 0; i < 2 * opt.rounds && !out.why; i++)
+		fork_round(&out, i & 1, early);
+	tell(&out, out.before, early ? "a fork before the read" :
+				 "a fork during the read, of a registered buffer");
+}
+
+/* All of it, at random, while memory is compacted. */
+static void random_round(struct outcome *out)
+{
+	struct ring ring = { .fd = -1 };
+	struct sibling child = { .pid = 0 };
+	struct buffer buf;
+	pid_t offline = 0;
+	long block = -1;
+	int err, i;
+
+	if (buffer_make(&buf, cu_rand(&rng) % 2, cu_chance(&rng, 40))) {
+		out->why = "no memory";
+		return;
+	}
+	if (cu_chance(&rng, 30))
+		out->why = sibling_begin(&child, &buf, out);
+	else if (cu_chance(&rng, 40))
+		out->why = buffer_register(&buf, &ring);
+	if (!out->why)
+		out->why = reads_begin(&buf, 40 + cu_rand(&rng) % 160);
+	if (!out->why && buf.ring && cu_chance(&rng, 60))
+		out->why = sibling_begin(&child, &buf, out);
+	if (cu_chance(&rng, 30) && node_of_page(buf.area) == NODE) {
+		block = block_of(buf.area);
+		offline = block < 0 ? 0 : offline_begin(block);
+	}
+	for (i = cu_rand(&rng) % 8; i && !out->why; i--)
+		disturbances[cu_rand(&rng) % ARRAY_SIZE(disturbances)]
+			.todo(&buf, out);
+	out->why = reads_end(&buf) ?: out->why;
+	out->wrong += buffer_wrong(&buf, MINE) + buffer_not_read(&buf);
+	if (child.pid > 0)
+		out->why = sibling_end(&child) ?: out->why;
+	ring_close(&ring);
+	if (offline > 0) {
+		out->why = offline_end(offline, &err) ?: out->why;
+		out->gone += !err;
+		out->busy += !!err;
+		block_set(block, "online_movable");
+	}
+	out->wrong += buffer_wrong(&buf, MINE) + buffer_not_read(&buf);
+	out->done++;
+	buffer_end(&buf);
+}
+
+static const char * const late_functions[] = {
+	"try_to_migrate", "remove_migration_ptes", "move_to_new_folio", "do_swap_page",
+	"do_wp_page",
+};
+
+static void test_random(void)
+{
+	struct pressure press = { .churn_percent = 20, .seed = opt.seed };
+	long end = cu_now_ms() + opt.seconds * 1000;
+	struct outcome out = { 0 };
+	size_t i;
+
+	for (i = 0; race_there() && i < ARRAY_SIZE(late_functions); i++)
+		race_delay(late_functions[i], 200, 5 + i);
+	pressure_begin(&press, PRESS_CHURN | PRESS_MEMORY | PRESS_NODES);
+	while (cu_now_ms() < end && !out.why)
+		random_round(&out);
+	pressure_end(&press);
+	if (race_there())
+		race_clear();
+	tell(&out, true, "all of it at random");
+}
+
+/* In the end, nothing is left of all this. */
+static void test_rest(long reports, unsigned long free)
+{
+	struct free_audit audit;
+	unsigned long after;
+	long isolated;
+
+	isolated = isolated_pages();
+	reports = isolated_reports() - reports;
+	after = node_free(0) + node_free(NODE);
+	if (free_audit(&audit))
+		ksft_print_msg("no module to audit the free lists\n");
+	ksft_print_msg("isolated %ld, below zero %ld, free %lu of %lu, unequal %ld, bad %ld\n",
+		       isolated, reports, after, free, audit.unequal,
+		       audit.bad);
+	ksft_test_result(!isolated && !reports && !audit.unequal &&
+			 !audit.bad && after + NOISE > free,
+			 "no page is isolated, lost or counted twice\n");
+}
+
+static const char *disk_make(void)
+{
+	char *data;
+	int i, err = 0;
+
+	disk = slow_open(DISK_MIB);
+	if (disk < 0)
+		return "no disk of null_blk";
+	junk = mmap(NULL, SLOW_REQUEST, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	data = mmap(NULL, SLOW_REQUEST, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (junk == MAP_FAILED || data == MAP_FAILED)
+		return "no memory";
+	for (i = 0; i < DISK_SECTORS && !err; i++) {
+		sector_fill(data, tag_of(READ, 0, i));
+		err = pwrite(disk, data, SECTOR, (off_t)i * SECTOR) != SECTOR;
+	}
+	munmap(data, SLOW_REQUEST);
+	if (syscall(SYS_io_setup, 256, &aio))
+		return "no AIO";
+	return err ? "the disk cannot be written" : NULL;
+}
+
+/* Is there memory that may go? */
+static bool block_there(void)
+{
+	struct buffer buf;
+	bool there;
+
+	if (buffer_make(&buf, NODE, false))
+		return false;
+	there = node_of_page(buf.area) == NODE && is_movable(buf.area) &&
+		block_of(buf.area) >= 0;
+	buffer_end(&buf);
+	return there;
+}
+
+static void parse(int argc, char **argv)
+{
+	static const struct option longopt[] = {
+		{ "seed", required_argument, NULL, 's' },
+		{ "rounds", required_argument, NULL, 'r' },
+		{ "seconds", required_argument, NULL, 'S' },
+		{ }
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", longopt, NULL)) != -1) {
+		if (c == 's')
+			opt.seed = cu_number(optarg, ~0UL);
+		else if (c == 'r')
+			opt.rounds = cu_number(optarg, 1000);
+		else if (c == 'S')
+			opt.seconds = cu_number(optarg, 3600);
+		else
+			optind = argc + 1;
+	}
+	if (optind != argc) {
+		fprintf(stderr,
+			"compact_unplug [--seed N] [--rounds N] [--seconds N]\n");
+		exit(KSFT_FAIL);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	char swap_disk[32];
+	unsigned long free;
+	const char *why;
+	long reports;
+	size_t i;
+
+	cu_init();
+	parse(argc, argv);
+	ksft_print_header();
+	why = scene_set("madvise");
+	if (!why && !block_there())
+		why = "no memory of node 1 may go";
+	if (!why)
+		why = disk_make();
+	if (why)
+		ksft_exit_skip("%s\n", why);
+	ksft_set_plan(8 + ARRAY_SIZE(disturbances));
+	ksft_print_msg("seed %llu\n", opt.seed);
+	cu_rng_seed(&rng, opt.seed);
+	(void)dev_ext4;
+	why = dev_zram(swap_disk, sizeof(swap_disk), SWAP_MIB) ?:
+	      dev_swap(swap_disk, SWAP_MIB);
+	swap = !why;
+	if (!race_there())
+		ksft_print_msg("no module to delay functions\n");
+	reports = isolated_reports();
+	free = node_free(0) + node_free(NODE);
+
+	test_offline(false);
+	test_offline(true);
+	test_interrupt();
+	test_registered();
+	for (i = 0; i < ARRAY_SIZE(disturbances); i++)
+		test_disturbed(&disturbances[i]);
+	test_fork(true);
+	test_fork(false);
+	test_random();
+	if (swap)
+		swapoff(swap_disk);
+	test_rest(reports, free);
+	slow_close(disk);
+	ksft_finished();
+}
