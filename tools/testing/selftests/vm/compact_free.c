@@ -13,7 +13,9 @@
  *
  * What makes it fail: a page that was freed while its block was being isolated, or
  * that a per-cpu list has kept from before, and is counted or listed by the type
- * that the block had; free pages of an isolated block that merge with others.
+ * that the block had; free pages of an isolated block that merge with others, or
+ * that were split from a larger one across its edge; a range given back that
+ * somebody else has isolated, which offlining would wait for without end.
  * Boot with "cma=" for the first and some movable memory for the third.
  */
 #define _GNU_SOURCE
@@ -32,21 +34,29 @@
 #include "compact_pressure.h"
 #include "compact_race.h"
 
-#define MAX_LOADS	16
+#define MAX_CPUS	16
+#define MAX_LOADS	(MAX_CPUS + 2)
 #define ALLOC_CONTIG	"/sys/kernel/debug/alloc_contig"
 #define MEMORY		"/sys/devices/system/memory/"
 #define MIB_PAGES	((1L << 20) / (long)cu_psize)
 #define LOAD_PAGES	512
+#define ISOLATE		"set_migratetype_isolate"
+#define NR_HUGEPAGES	"/proc/sys/vm/nr_hugepages"
+/* Long for one memory block on an emulated machine, short of without end. */
+#define OFFLINE_SECONDS	60
 
 static struct {
 	__u64 seed;
 	unsigned long rounds;
 	unsigned long mib;
+	const char *client;	/* the one that is wanted, or NULL */
 } opt = { .seed = 1, .rounds = 30, .mib = 8 };
 
 static struct cu_rng rng;
 static pid_t load[MAX_LOADS];
 static int nr_loads;
+static int stuck;
+static char movable[300];	/* a memory block that is one */
 
 /*
  * Takes and gives back some pages without end: of all orders up to that of a pipe's
@@ -72,11 +82,41 @@ static void load_cpu(int cpu)
 	}
 }
 
+/* Takes pages of the largest orders, and so splits those that are larger. */
+static void load_huge(void)
+{
+	struct cu_rng own;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	cu_rng_seed(&own, opt.seed);
+	for (;;)
+		cu_write_long(NR_HUGEPAGES, cu_rand(&own) % 96);
+}
+
+/* Tries ranges all over memory: few of this size are to be had. */
+static void load_contig(void)
+{
+	struct cu_rng own;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	cu_rng_seed(&own, opt.seed + getpid());
+	for (;;)
+		cu_write_long(ALLOC_CONTIG, (32 + cu_rand(&own) % 256) * MIB_PAGES);
+}
+
+static void load_one(void (*todo)(void))
+{
+	load[nr_loads] = fork();
+	if (!load[nr_loads])
+		todo();
+	nr_loads++;
+}
+
 static void load_begin(void)
 {
 	int cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
-	for (nr_loads = 0; nr_loads < cpus && nr_loads < MAX_LOADS; nr_loads++) {
+	for (nr_loads = 0; nr_loads < cpus && nr_loads < MAX_CPUS; nr_loads++) {
 		load[nr_loads] = fork();
 		if (!load[nr_loads])
 			load_cpu(nr_loads);
@@ -89,6 +129,8 @@ static void load_end(void)
 		kill(load[--nr_loads], SIGKILL);
 		waitpid(load[nr_loads], NULL, 0);
 	}
+	race_clear();
+	cu_write_long(NR_HUGEPAGES, 0);
 }
 
 /* Each of these isolates blocks once. Returns whether that succeeded. */
@@ -107,11 +149,36 @@ static bool use_contig(void)
 	return !cu_write_long(ALLOC_CONTIG, opt.mib * MIB_PAGES);
 }
 
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/* A signal ends what does not end by itself. */
+static int offline(const char *path)
+{
+	int err;
+
+	alarm(OFFLINE_SECONDS);
+	err = cu_write_text(path, "offline");
+	if (!alarm(0))
+		stuck++;
+	return err;
+}
+
+static bool off_and_on(const char *path)
+{
+	if (offline(path))
+		return false;
+	if (cu_write_text(path, "online_movable"))
+		cu_write_text(path, "online");
+	return true;
+}
+
 /* One memory block after the other, from one chosen at random on. */
 static bool use_hotplug(void)
 {
 	struct dirent *entry;
-	char path[300];
 	bool done = false;
 	DIR *dir = opendir(MEMORY);
 	long skip = cu_rand(&rng) % 8, nr;
@@ -119,17 +186,18 @@ static bool use_hotplug(void)
 	while (dir && !done && (entry = readdir(dir))) {
 		if (sscanf(entry->d_name, "memory%ld", &nr) != 1 || skip-- > 0)
 			continue;
-		snprintf(path, sizeof(path), MEMORY "%s/state", entry->d_name);
-		if (cu_write_text(path, "offline"))
-			continue;
-		done = true;
-		cu_write_text(path, "online_movable");
-		/* or whatever it may be */
-		cu_write_text(path, "online");
+		snprintf(movable, sizeof(movable), MEMORY "%s/state", entry->d_name);
+		done = off_and_on(movable);
 	}
 	if (dir)
 		closedir(dir);
 	return done;
+}
+
+/* The same block again and again, which is the only movable one. */
+static bool use_movable(void)
+{
+	return off_and_on(movable);
 }
 
 static bool use_all(void)
@@ -139,17 +207,41 @@ static bool use_all(void)
 	return a || b || c;
 }
 
+/*
+ * Time between one block of a range and the next, for larger pages to be split, and
+ * somebody who does it: pages that can move come from movable memory first.
+ */
+static void begin_slow(void)
+{
+	int tries = 20;
+
+	while (!use_hotplug() && --tries)
+		;
+	race_delay(ISOLATE, 1000, 1);
+	load_one(load_huge);
+}
+
+static void begin_beside(void)
+{
+	load_one(load_contig);
+	load_one(load_contig);
+}
+
 struct client {
 	const char *name;
 	const char *needs;
 	bool (*use)(void);
+	void (*begin)(void);	/* what else goes on, or NULL */
 };
 
 static const struct client clients[] = {
-	{ "CMA", PRESS_CMA_DIR "alloc", use_cma },
-	{ "alloc_contig_pages", ALLOC_CONTIG, use_contig },
-	{ "memory offlining", MEMORY "block_size_bytes", use_hotplug },
-	{ "all of them", PRESS_CMA_DIR "alloc", use_all },
+	{ "CMA", PRESS_CMA_DIR "alloc", use_cma, NULL },
+	{ "alloc_contig_pages", ALLOC_CONTIG, use_contig, NULL },
+	{ "memory offlining", MEMORY "block_size_bytes", use_hotplug, NULL },
+	{ "memory offlining, block by block", RACE, use_movable, begin_slow },
+	{ "memory offlining beside contiguous ranges", ALLOC_CONTIG,
+	  use_hotplug, begin_beside },
+	{ "all of them", PRESS_CMA_DIR "alloc", use_all, NULL },
 };
 
 /* One of the rounds in which nothing succeeds says nothing. */
@@ -160,11 +252,18 @@ static void test_client(const struct client *client, bool compacting)
 	unsigned long done = 0, wrong = 0, i;
 	struct free_audit audit;
 
+	if (opt.client && strcmp(opt.client, client->name)) {
+		ksft_test_result_skip("%s is not wanted\n", client->name);
+		return;
+	}
 	if (access(client->needs, F_OK)) {
 		ksft_test_result_skip("%s is not there\n", client->name);
 		return;
 	}
+	stuck = 0;
 	load_begin();
+	if (client->begin)
+		client->begin();
 	if (compacting && pressure_begin(&pressure, doors))
 		ksft_exit_fail_msg("no processes\n");
 	for (i = 0; i < opt.rounds; i++) {
@@ -181,15 +280,15 @@ static void test_client(const struct client *client, bool compacting)
 	if (compacting)
 		pressure_end(&pressure);
 	load_end();
-	ksft_test_result(!wrong && done > opt.rounds / 4,
-			 "%s%s: %lu of %lu rounds succeeded, the counts were wrong in %lu\n",
+	ksft_test_result(!wrong && !stuck && done > opt.rounds / 4,
+			 "%s%s: %lu of %lu rounds succeeded, the counts were wrong in %lu, %d without end\n",
 			 client->name, compacting ? ", compacting" : "", done,
-			 opt.rounds, wrong);
+			 opt.rounds, wrong, stuck);
 }
 
 static void usage(void)
 {
-	fprintf(stderr, "compact_free [--seed N] [--rounds N] [--mib N]\n");
+	fprintf(stderr, "compact_free [--seed N] [--rounds N] [--mib N] [--client NAME]\n");
 	exit(KSFT_FAIL);
 }
 
@@ -199,6 +298,7 @@ static void parse(int argc, char **argv)
 		{ "seed", required_argument, NULL, 's' },
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "mib", required_argument, NULL, 'm' },
+		{ "client", required_argument, NULL, 'c' },
 		{ }
 	};
 	int c;
@@ -210,6 +310,8 @@ static void parse(int argc, char **argv)
 			opt.rounds = cu_number(optarg, 1000000);
 		else if (c == 'm')
 			opt.mib = cu_number(optarg, 1024);
+		else if (c == 'c')
+			opt.client = optarg;
 		else
 			usage();
 	}
@@ -230,6 +332,8 @@ int main(int argc, char **argv)
 	if (err)
 		ksft_exit_skip("no audit: %s\n", strerror(-err));
 	race_load(ALLOC_CONTIG, "contig.ko");
+	race_load(RACE, "race.ko");
+	sigaction(SIGALRM, &(struct sigaction){ .sa_handler = on_alarm }, NULL);
 	ksft_set_plan(2 * ARRAY_SIZE(clients));
 	ksft_print_msg("seed %llu\n", (unsigned long long)opt.seed);
 	cu_rng_seed(&rng, opt.seed);
