@@ -46,6 +46,7 @@
 #define SPLIT_PAGE	"split_huge_page_to_list"
 
 #define CHILD_MS	100000
+#define KILLED_MS	30000
 /* Free pages that may be missing in the end: caches, and those who hold them. */
 #define NOISE		1500
 
@@ -111,7 +112,8 @@ static bool run_child(void (*todo)(int nr), int nr)
 		return false;
 	if (!cu_wait_ms(pid, &status, CHILD_MS)) {
 		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
+		if (!cu_wait_ms(pid, &status, KILLED_MS))
+			ksft_exit_fail_msg("a child cannot be killed\n");
 		return false;
 	}
 	return WIFEXITED(status) && !WEXITSTATUS(status);
@@ -394,6 +396,8 @@ static const char *locked_begin(const struct mover *mover)
 	if (race_delay(SPLIT_PAGE, 20000, 1) ||
 	    race_fail(SPLIT_PAGE, -EBUSY, 1))
 		return "nothing is delayed";
+	/* What holds a page that waits for its list could not split it. */
+	drain_batches();
 	why = other_begin(keep_locked);
 	for (try = 0; try < 500 && !why && race_hits(SPLIT_PAGE) <= 0; try++)
 		cu_sleep_ms(10);
@@ -910,6 +914,7 @@ static unsigned int nr_lines(void)
 
 int main(int argc, char **argv)
 {
+	unsigned long both = 3;
 	const char *why;
 	long reports, free;
 	size_t i;
@@ -932,6 +937,8 @@ int main(int argc, char **argv)
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (cells == MAP_FAILED)
 		ksft_exit_fail_msg("no memory\n");
+	/* Of all memory NUMA balancing looks at that alone which asks for it. */
+	syscall(SYS_set_mempolicy, MPOL_BIND, &both, 8 * sizeof(both));
 	if (!race_there())
 		ksft_print_msg("no module to delay and fail functions\n");
 	reports = isolated_reports();
