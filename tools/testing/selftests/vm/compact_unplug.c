@@ -36,18 +36,10 @@
 #include "compact_race.h"
 #include "compact_pressure.h"
 #include "compact_pin.h"
+#include "compact_sectors.h"
+#include "compact_blocks.h"
 
-#define MEMORY		"/sys/devices/system/memory/"
-#define NODE		1
-#define SECTOR		512
-#define PAGES		4
-#define SECTORS		((unsigned int)(PAGES * cu_psize / SECTOR))
-#define DISK_MIB	2
-#define DISK_SECTORS	128	/* with data, in the beginning */
-#define JUNK_OFFSET	(1024 * 1024)
 #define SWAP_MIB	64
-#define IO_MS		10000
-#define PATIENCE_MS	20000
 #define NOISE		2000
 
 static struct {
@@ -56,255 +48,7 @@ static struct {
 	unsigned long seconds;	/* at random */
 } opt = { .seed = 1, .rounds = 3, .seconds = 10 };
 
-static struct cu_rng rng;
-static int disk = -1;
-static aio_context_t aio;
-static char *junk;
 static bool swap;
-
-/* Sectors that tell what they are. */
-
-enum { OLD = 1, READ, MINE, THEIRS };
-
-static __u64 tag_of(int what, unsigned int version, unsigned int nr)
-{
-	return (__u64)what << 48 | (__u64)version << 16 | nr;
-}
-
-static void sector_fill(char *at, __u64 tag)
-{
-	__u64 key = cu_page_first(opt.seed, tag), *word = (__u64 *)at;
-	size_t i;
-
-	for (i = 0; i < SECTOR / sizeof(*word); i++)
-		word[i] = key + i;
-}
-
-static bool sector_ok(const char *at, __u64 tag)
-{
-	__u64 key = cu_page_first(opt.seed, tag);
-	const __u64 *word = (const __u64 *)at;
-	size_t i;
-
-	for (i = 0; i < SECTOR / sizeof(*word); i++)
-		if (word[i] != key + i)
-			return false;
-	return true;
-}
-
-/* Buffers: even sectors are read into, odd ones are the process's own. */
-
-struct buffer {
-	char *raw;
-	size_t raw_len;
-	char *area;
-	unsigned int version;
-	unsigned int from[64];	/* where on the disk each sector comes from */
-	unsigned int pending;
-	struct ring *ring;	/* with which it is registered */
-};
-
-static char *sector_of(const struct buffer *buf, unsigned int i)
-{
-	return buf->area + (size_t)i * SECTOR;
-}
-
-static void buffer_write(struct buffer *buf, int what)
-{
-	unsigned int i;
-
-	buf->version++;
-	for (i = 1; i < SECTORS; i += 2)
-		sector_fill(sector_of(buf, i), tag_of(what, buf->version, i));
-}
-
-static unsigned int buffer_wrong(const struct buffer *buf, int what)
-{
-	unsigned int wrong = 0, i;
-
-	for (i = 1; i < SECTORS; i += 2)
-		wrong += !sector_ok(sector_of(buf, i),
-				    tag_of(what, buf->version, i));
-	return wrong;
-}
-
-static unsigned int buffer_not_read(const struct buffer *buf)
-{
-	unsigned int wrong = 0, i;
-
-	for (i = 0; i < SECTORS; i += 2)
-		wrong += !sector_ok(sector_of(buf, i),
-				    tag_of(READ, 0, buf->from[i]));
-	return wrong;
-}
-
-static unsigned int buffer_not_old(const struct buffer *buf)
-{
-	unsigned int wrong = 0, i;
-
-	for (i = 0; i < SECTORS; i += 2)
-		wrong += !sector_ok(sector_of(buf, i), tag_of(OLD, 0, i));
-	return wrong;
-}
-
-/* Some pages, or some in the middle of a huge one, on a node. */
-static int buffer_make(struct buffer *buf, int node, bool huge)
-{
-	unsigned long mask = 1UL << node;
-	size_t size = huge_size();
-	unsigned int i;
-
-	memset(buf, 0, sizeof(*buf));
-	buf->raw_len = 2 * size;
-	buf->raw = mmap(NULL, buf->raw_len, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (buf->raw == MAP_FAILED)
-		return -errno;
-	madvise(buf->raw, buf->raw_len,
-		huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-	if (syscall(SYS_mbind, buf->raw, buf->raw_len, MPOL_BIND, &mask,
-		    8 * sizeof(mask), 0))
-		return -errno;
-	/* Children have it if they are to: most are not about forks. */
-	madvise(buf->raw, buf->raw_len, MADV_DONTFORK);
-	buf->area = (char *)(((uintptr_t)buf->raw + size - 1) & -size) +
-		    size / 2;
-	for (i = 0; i < SECTORS; i += 2)
-		sector_fill(sector_of(buf, i), tag_of(OLD, 0, i));
-	buffer_write(buf, MINE);
-	return 0;
-}
-
-static void buffer_end(struct buffer *buf)
-{
-	munmap(buf->raw, buf->raw_len);
-}
-
-/* Of what is in front of them in the queue, reads take their time. */
-static const char *reads_begin(struct buffer *buf, unsigned int ms)
-{
-	unsigned int nr_junk = ms / SLOW_MS, i;
-	int err = 0;
-
-	for (i = 0; i < nr_junk && !err; i++)
-		err = aio_read(aio, disk, junk, SLOW_REQUEST, JUNK_OFFSET);
-	buf->pending = i;
-	for (i = 0; i < SECTORS && !err; i += 2) {
-		off_t at;
-
-		buf->from[i] = cu_rand(&rng) % DISK_SECTORS;
-		at = (off_t)buf->from[i] * SECTOR;
-		if (buf->ring)
-			err = ring_read(buf->ring, disk, sector_of(buf, i),
-					SECTOR, at);
-		else
-			err = aio_read(aio, disk, sector_of(buf, i), SECTOR,
-				       at);
-	}
-	if (!buf->ring)
-		buf->pending += SECTORS / 2;
-	return err ? "a read cannot be begun" : NULL;
-}
-
-static const char *reads_end(struct buffer *buf)
-{
-	if (aio_wait(aio, buf->pending, IO_MS) ||
-	    (buf->ring && ring_wait(buf->ring, SECTORS / 2, SECTOR, IO_MS)))
-		return "a read does not end, or fails";
-	return NULL;
-}
-
-/* Memory blocks. */
-
-static unsigned long block_size(void)
-{
-	char text[32] = "";
-	int fd = open(MEMORY "block_size_bytes", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return 0;
-	if (read(fd, text, sizeof(text) - 1) <= 0)
-		text[0] = '\0';
-	close(fd);
-	return strtoul(text, NULL, 16);
-}
-
-static long block_of(const void *addr)
-{
-	unsigned long size = block_size();
-	__u64 pfn = 0;
-
-	if (!size || cu_pfns(addr, 1, &pfn) || !pfn)
-		return -1;
-	return pfn * cu_psize / size;
-}
-
-static int block_set(long block, const char *state)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), MEMORY "memory%ld/state", block);
-	return cu_write_text(path, state);
-}
-
-static bool block_is(long block, const char *state)
-{
-	char path[64], text[64] = "";
-
-	snprintf(path, sizeof(path), MEMORY "memory%ld/state", block);
-	return !knob_read(path, text, sizeof(text)) &&
-	       !strncmp(text, state, strlen(state));
-}
-
-/* A process that puts a block offline; it reports by its exit status. */
-static pid_t offline_begin(long block)
-{
-	pid_t pid = fork();
-
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		_exit(-block_set(block, "offline") & 0xff);
-	}
-	return pid;
-}
-
-/*
- * Returns what is wrong, if anything is; -EBUSY is not. If it does not end, there
- * is not much that could still be tried.
- */
-static const char *offline_end(pid_t pid, int *err)
-{
-	int status;
-
-	*err = -ECHILD;
-	if (pid < 0)
-		return "no child";
-	if (cu_wait_ms(pid, &status, PATIENCE_MS) != pid) {
-		kill(pid, SIGKILL);
-		cu_wait_ms(pid, &status, PATIENCE_MS);
-		ksft_exit_fail_msg("putting memory offline does not end\n");
-	}
-	if (!WIFEXITED(status))
-		return "putting memory offline was killed";
-	*err = -WEXITSTATUS(status);
-	if (*err && *err != -EBUSY && *err != -EAGAIN)
-		return strerror(-*err);
-	return NULL;
-}
-
-static unsigned long node_free(int node)
-{
-	static struct cu_zones zones;
-	unsigned long free = 0;
-	int i;
-
-	cu_write_text("/proc/sys/vm/drop_caches", "3");
-	cu_read_zones(&zones);
-	for (i = 0; i < zones.nr; i++)
-		if (zones.zone[i].node == node)
-			free += zones.zone[i].free + zones.zone[i].pcp;
-	return free;
-}
 
 /* What came of the rounds of a line. */
 struct outcome {
@@ -806,30 +550,6 @@ static void test_rest(long reports, unsigned long free)
 			 "no page is isolated, lost or counted twice\n");
 }
 
-static const char *disk_make(void)
-{
-	char *data;
-	int i, err = 0;
-
-	disk = slow_open(DISK_MIB);
-	if (disk < 0)
-		return "no disk of null_blk";
-	junk = mmap(NULL, SLOW_REQUEST, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	data = mmap(NULL, SLOW_REQUEST, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (junk == MAP_FAILED || data == MAP_FAILED)
-		return "no memory";
-	for (i = 0; i < DISK_SECTORS && !err; i++) {
-		sector_fill(data, tag_of(READ, 0, i));
-		err = pwrite(disk, data, SECTOR, (off_t)i * SECTOR) != SECTOR;
-	}
-	munmap(data, SLOW_REQUEST);
-	if (syscall(SYS_io_setup, 256, &aio))
-		return "no AIO";
-	return err ? "the disk cannot be written" : NULL;
-}
-
 /* Is there memory that may go? */
 static bool block_there(void)
 {
@@ -891,6 +611,7 @@ int main(int argc, char **argv)
 		ksft_exit_skip("%s\n", why);
 	ksft_set_plan(8 + ARRAY_SIZE(disturbances));
 	ksft_print_msg("seed %llu\n", opt.seed);
+	slow_seed = opt.seed;
 	cu_rng_seed(&rng, opt.seed);
 	(void)dev_ext4;
 	why = dev_zram(swap_disk, sizeof(swap_disk), SWAP_MIB) ?:
