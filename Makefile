@@ -35,6 +35,7 @@ tree:	## the finished kernel source, in build/src/ours
 	@lab/tree ours
 
 shell:	## a shell in a guest; FLAVOUR=ours|stock|none, DEBUG=1
+	@[ -t 0 ] || { echo "make shell needs a terminal; to run a script: lab/boot -- FILE" >&2; exit 1; }
 	@lab/deps build boot
 	@lab/kernel $(FLAVOUR) $(debug)
 	@lab/boot --kernel build/$(FLAVOUR)$(if $(debug),-debug)/bzImage --interactive

@@ -17,7 +17,7 @@ struct zone;
 /**
  * enum compact_priority - how much trouble a failing allocation is worth
  * @COMPACT_PRIO_SYNC_FULL: as @COMPACT_PRIO_SYNC_LIGHT, from end to end of each
- *	zone, however it went before, and filling blocks of any type
+ *	zone, however it went before, filling all but the atomic reserve
  * @COMPACT_PRIO_SYNC_LIGHT: wait for page locks, not for I/O
  * @COMPACT_PRIO_ASYNC: wait for nobody
  *
@@ -48,7 +48,7 @@ enum compact_priority {
  * @COMPACT_NO_SUITABLE_PAGE: for tracing: no page of the order so far
  * @COMPACT_CONTINUE: not ended: the next block is due
  * @COMPACT_COMPLETE: every block was dealt with, and it was not enough
- * @COMPACT_PARTIAL_SKIPPED: ended before all blocks were dealt with
+ * @COMPACT_PARTIAL_SKIPPED: this run has not dealt with all blocks itself
  * @COMPACT_CONTENDED: gave way to others, to the watermark or to a fatal signal
  * @COMPACT_SUCCESS: the allocation should succeed now, or without
  *

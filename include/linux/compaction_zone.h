@@ -66,7 +66,7 @@ struct compact_failure_count {
 /**
  * struct zone_compaction - a zone's memory of earlier runs
  * @considered: attempts since the last failure, see mm/compaction/defer.c
- * @defer_shift: (1 << @defer_shift) - 1 attempts are let pass after a failure
+ * @defer_shift: (1 << @defer_shift) - 1 attempts are skipped after a failure
  * @order_failed: the smallest order that is deferred
  * @source_pfn: where the linear policy goes on emptying, if it does: runs that
  *	wait for nobody, and those that wait

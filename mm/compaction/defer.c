@@ -3,7 +3,7 @@
  * Backing off from a zone in which compaction has failed.
  *
  * After a run that was seen through and did not lead to a page, attempts for
- * that order and larger ones are let pass: 1, then 3, 7, up to 63 of them, until
+ * that order and larger ones are skipped: 1, then 3, 7, up to 63 of them, until
  * one is made again. Attempts are counted and not time, so that nothing happens
  * to a zone that nobody wants large pages from.
  *
@@ -23,7 +23,7 @@
 #define COMPACT_MAX_DEFER_SHIFT	6
 
 /**
- * compact_deferred - is this attempt to be let pass? Counts it if so.
+ * compact_deferred - is this attempt to be skipped? Counts it if so.
  * @zone: the zone
  * @order: the order that is wanted
  *

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Backing off: how many attempts are let pass, for which orders, and until when. */
+/* Backing off: how many attempts are skipped, for which orders, and until when. */
 #include "test_util.h"
 
 #define ORDER	5
@@ -11,7 +11,7 @@ static int defer_test_init(struct kunit *test)
 	return 0;
 }
 
-/* Attempts that are let pass before one is to be made. */
+/* Attempts that are skipped before one is to be made. */
 static unsigned int passes(struct zone *zone, int order)
 {
 	unsigned int nr = 0;
@@ -28,7 +28,7 @@ static void nothing_failed_yet(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, passes(zone, ORDER), 0);
 }
 
-/* The attempt after 2^shift - 1 that were let pass is the 2^shift-th. */
+/* The attempt after 2^shift - 1 that were skipped is the 2^shift-th. */
 static void twice_as_many_each_time(struct kunit *test)
 {
 	struct zone *zone = test->priv;

@@ -163,8 +163,10 @@ static bool left_range(struct compact_control *cc, unsigned long from_pfn)
  */
 static enum compact_result out_of_targets(struct compact_control *cc)
 {
-	if (fatal_signal_pending(current))
+	if (fatal_signal_pending(current)) {
+		cc->contended = true;
 		return COMPACT_CONTENDED;
+	}
 	if (!cc->refused_order) {
 		compact_failed_run(cc->zone, COMPACT_FAIL_WATERMARK);
 		return COMPACT_CONTENDED;

@@ -5,6 +5,7 @@
  */
 #include <linux/highmem.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 #include "test_util.h"
 
 #define NR_PAGES	8192
@@ -206,6 +207,45 @@ static void run_without_target_changes_nothing(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, PageLRU(pfn_to_page(zt->pfn[1])));
 }
 
+static void set_killed(bool killed)
+{
+	spin_lock_irq(&current->sighand->siglock);
+	if (killed)
+		sigaddset(&current->pending.signal, SIGKILL);
+	else
+		sigdelset(&current->pending.signal, SIGKILL);
+	recalc_sigpending();
+	spin_unlock_irq(&current->sighand->siglock);
+}
+
+static bool killed_meanwhile(struct compact_control *cc)
+{
+	set_killed(true);
+	return false;
+}
+
+/* A task that is killed gives way, whoever is the first to notice. */
+static void run_that_is_killed_gives_way(struct kunit *test)
+{
+	struct zone_test *zt = test->priv;
+	struct compact_policy policy = nowhere_policy;
+	long contended = test_runs_failed(zt->zone, COMPACT_FAIL_CONTENDED);
+	long target = test_runs_failed(zt->zone, COMPACT_FAIL_TARGET);
+	enum compact_result result;
+
+	policy.next_target = killed_meanwhile;
+	zt->cc.policy = &policy;
+	result = compact_zone(&zt->cc);
+	set_killed(false);
+
+	KUNIT_EXPECT_EQ(test, result, COMPACT_CONTENDED);
+	KUNIT_EXPECT_EQ(test, test_runs_failed(zt->zone, COMPACT_FAIL_CONTENDED),
+			contended + 1);
+	KUNIT_EXPECT_EQ(test, test_runs_failed(zt->zone, COMPACT_FAIL_TARGET), target);
+	check_nothing_in_hand(test, zt);
+	KUNIT_EXPECT_EQ(test, check_contents(test, zt), 0);
+}
+
 /* At the watermark there is no target either, and the caller is told why. */
 static void run_at_the_watermark_stops(struct kunit *test)
 {
@@ -288,6 +328,7 @@ static void run_ends_with_what_was_wanted(struct kunit *test)
 static struct kunit_case zone_test_cases[] = {
 	KUNIT_CASE(run_compacts_the_zone),
 	KUNIT_CASE(run_without_target_changes_nothing),
+	KUNIT_CASE(run_that_is_killed_gives_way),
 	KUNIT_CASE(run_at_the_watermark_stops),
 	KUNIT_CASE(run_with_too_many_isolated_gives_way),
 	KUNIT_CASE(run_ends_before_it_begins),

@@ -305,7 +305,10 @@ static void test_watermark(void)
 	ksft_test_result(events_agree(true), "watermark: events agree\n");
 }
 
-/* What keeps on failing is let pass more and more often. */
+/*
+ * What keeps on failing is skipped more and more often. Runs that find pages of
+ * others to move, and no place for them, are of no concern.
+ */
 static void test_deferred(void)
 {
 	in_pieces();
@@ -314,9 +317,9 @@ static void test_deferred(void)
 	want_in_vain("deferred");
 	pool_unnail(&pool);
 	demand_unmap(&easy);
-	ksft_test_result(since[DEFERRED].runs >= NR_FAULTS &&
+	ksft_test_result(since[DEFERRED].runs >= NR_FAULTS / 4 &&
 			 since[MLOCKED].pages > 0 &&
-			 only(BIT(DEFERRED) | BIT(MLOCKED)),
+			 only(BIT(DEFERRED) | BIT(MLOCKED) | BIT(TARGET)),
 			 "deferred: %ld runs\n", since[DEFERRED].runs);
 	ksft_test_result(events_agree(false), "deferred: events agree\n");
 }
