@@ -207,15 +207,16 @@ static void run_without_target_changes_nothing(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, PageLRU(pfn_to_page(zt->pfn[1])));
 }
 
+/* Without sighand's lock: nobody else sends a signal to the test's own thread. */
 static void set_killed(bool killed)
 {
-	spin_lock_irq(&current->sighand->siglock);
-	if (killed)
+	if (killed) {
 		sigaddset(&current->pending.signal, SIGKILL);
-	else
+		set_thread_flag(TIF_SIGPENDING);
+	} else {
 		sigdelset(&current->pending.signal, SIGKILL);
-	recalc_sigpending();
-	spin_unlock_irq(&current->sighand->siglock);
+		clear_thread_flag(TIF_SIGPENDING);
+	}
 }
 
 static bool killed_meanwhile(struct compact_control *cc)
