@@ -119,9 +119,9 @@ static bool move(char *from, char *to, size_t nr)
 }
 
 /*
- * There and back, the upper half first: where the lower one arrives it merges with
- * the upper one to a mapping that begins at the same page as the one it leaves, and
- * a walk may meet the two in any order.
+ * There and back in halves. The second half to arrive merges with the first: to a
+ * mapping that begins at the same page as the one that it leaves if that is the lower
+ * half, and at an earlier one, which a walk meets before the other, if the upper.
  */
 static bool move_there_and_back(void)
 {
@@ -129,8 +129,8 @@ static bool move_there_and_back(void)
 
 	if (!move(here + HALF * cu_psize, there + HALF * cu_psize, HALF) ||
 	    !move(here, there, HALF) || !intact(there, 0, NR_PAGES) ||
-	    !move(there + HALF * cu_psize, here + HALF * cu_psize, HALF) ||
-	    !move(there, here, HALF))
+	    !move(there, here, HALF) ||
+	    !move(there + HALF * cu_psize, here + HALF * cu_psize, HALF))
 		return false;
 	return intact(here, 0, NR_PAGES);
 }
@@ -358,6 +358,7 @@ static const struct delay delays[] = {
 	{ "move_to_new_folio", 300, 31 },
 	{ "anon_vma_interval_tree_insert", 500, 23 },
 	{ "move_page_tables", 1000, 3 },
+	{ "remove_migration_pte", 500, 7 },
 	{ }
 };
 
