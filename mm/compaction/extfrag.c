@@ -21,7 +21,7 @@
 #include <linux/math64.h>
 #include <linux/mmzone.h>
 #include <linux/seq_file.h>
-#include "internal.h"
+#include "extfrag.h"
 
 /**
  * compact_count_free - sum up the free lists of a zone

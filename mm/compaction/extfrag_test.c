@@ -3,6 +3,7 @@
  * The indices, against figures worked out by hand. The zones are made up: all
  * that is read of them is the number of free pages of each order.
  */
+#include "extfrag.h"
 #include "test_util.h"
 
 static int extfrag_test_init(struct kunit *test)

@@ -158,24 +158,6 @@ static inline bool compact_at_watermark(struct compact_control *cc)
 /* zone.c */
 enum compact_result compact_zone(struct compact_control *cc);
 
-/* extfrag.c */
-/**
- * struct free_summary - the free lists of a zone, summed up for one order
- * @pages: free base pages
- * @blocks: free pages of any order, each counted as one
- * @suitable: free base pages that are part of a free page of the order or more
- */
-struct free_summary {
-	u64 pages;
-	u64 blocks;
-	u64 suitable;
-};
-
-void compact_count_free(struct zone *zone, unsigned int order,
-			struct free_summary *free);
-int compact_extfrag_index(const struct free_summary *free, unsigned int order);
-unsigned int compact_unusable_index(const struct free_summary *free);
-
 /* suitable.c */
 enum compact_result compact_verdict(struct zone *zone, int order,
 				    unsigned int alloc_flags,
