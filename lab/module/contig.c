@@ -4,8 +4,11 @@
  *
  *   /sys/kernel/debug/alloc_contig (0200): a write of N allocates N pages in a row
  *	anywhere, and frees them again; -ENOMEM if there are none to be had
+ *   /sys/kernel/debug/alloc_whole (0200): a write of N takes the largest page that
+ *	the buddy allocator has, keeps it for N microseconds and frees it whole
  */
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/gfp.h>
 #include <linux/kprobes.h>
 #include <linux/mm.h>
@@ -31,7 +34,24 @@ static int alloc_contig_set(void *data, u64 nr)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(alloc_contig_fops, NULL, alloc_contig_set, "%llu\n");
 
-static struct dentry *contig_file;
+/* Not a compound page: isolation takes all of it but the head for free. */
+static int alloc_whole_set(void *data, u64 us)
+{
+	struct page *page;
+
+	if (!us || us > USEC_PER_SEC)
+		return -EINVAL;
+	page = alloc_pages(GFP_HIGHUSER_MOVABLE | __GFP_NOWARN | __GFP_NORETRY,
+			   MAX_ORDER - 1);
+	if (!page)
+		return -ENOMEM;
+	fsleep(us);
+	__free_pages(page, MAX_ORDER - 1);
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(alloc_whole_fops, NULL, alloc_whole_set, "%llu\n");
+
+static struct dentry *contig_file, *whole_file;
 
 /* A probe finds functions that are not exported. */
 static void *address_of(const char *symbol)
@@ -52,11 +72,14 @@ static int __init contig_init(void)
 		return -ENOENT;
 	contig_file = debugfs_create_file_unsafe("alloc_contig", 0200, NULL, NULL,
 						 &alloc_contig_fops);
-	return PTR_ERR_OR_ZERO(contig_file);
+	whole_file = debugfs_create_file_unsafe("alloc_whole", 0200, NULL, NULL,
+						&alloc_whole_fops);
+	return 0;
 }
 
 static void __exit contig_exit(void)
 {
+	debugfs_remove(whole_file);
 	debugfs_remove(contig_file);
 }
 

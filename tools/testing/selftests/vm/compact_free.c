@@ -37,10 +37,12 @@
 #define MAX_CPUS	16
 #define MAX_LOADS	(MAX_CPUS + 2)
 #define ALLOC_CONTIG	"/sys/kernel/debug/alloc_contig"
+#define ALLOC_WHOLE	"/sys/kernel/debug/alloc_whole"
 #define MEMORY		"/sys/devices/system/memory/"
 #define MIB_PAGES	((1L << 20) / (long)cu_psize)
 #define LOAD_PAGES	512
 #define ISOLATE		"set_migratetype_isolate"
+#define UNISOLATE	"unset_migratetype_isolate"
 #define NR_HUGEPAGES	"/proc/sys/vm/nr_hugepages"
 /* Long for one memory block on an emulated machine, short of without end. */
 #define OFFLINE_SECONDS	60
@@ -104,6 +106,17 @@ static void load_contig(void)
 		cu_write_long(ALLOC_CONTIG, (32 + cu_rand(&own) % 256) * MIB_PAGES);
 }
 
+/* Keeps a page of several blocks for some time, again and again. */
+static void load_whole(void)
+{
+	struct cu_rng own;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	cu_rng_seed(&own, opt.seed + getpid());
+	for (;;)
+		cu_write_long(ALLOC_WHOLE, 1 + cu_rand(&own) % 2000);
+}
+
 static void load_one(void (*todo)(void))
 {
 	load[nr_loads] = fork();
@@ -147,6 +160,12 @@ static bool use_cma(void)
 static bool use_contig(void)
 {
 	return !cu_write_long(ALLOC_CONTIG, opt.mib * MIB_PAGES);
+}
+
+/* Three pageblocks: at one end or the other a page of several is cut in two. */
+static bool use_odd(void)
+{
+	return !cu_write_long(ALLOC_CONTIG, 3 << cu_huge_order());
 }
 
 static void on_alarm(int sig)
@@ -194,7 +213,7 @@ static bool use_hotplug(void)
 	return done;
 }
 
-/* The same block again and again, which is the only movable one. */
+/* The same block again and again. */
 static bool use_movable(void)
 {
 	return off_and_on(movable);
@@ -218,6 +237,7 @@ static void begin_slow(void)
 	while (!use_hotplug() && --tries)
 		;
 	race_delay(ISOLATE, 1000, 1);
+	race_delay(UNISOLATE, 1000, 1);
 	load_one(load_huge);
 }
 
@@ -227,7 +247,14 @@ static void begin_beside(void)
 	load_one(load_contig);
 }
 
+static void begin_whole(void)
+{
+	load_one(load_whole);
+	load_one(load_whole);
+}
+
 struct client {
+	const char *key;	/* for --client */
 	const char *name;
 	const char *needs;
 	bool (*use)(void);
@@ -235,13 +262,17 @@ struct client {
 };
 
 static const struct client clients[] = {
-	{ "CMA", PRESS_CMA_DIR "alloc", use_cma, NULL },
-	{ "alloc_contig_pages", ALLOC_CONTIG, use_contig, NULL },
-	{ "memory offlining", MEMORY "block_size_bytes", use_hotplug, NULL },
-	{ "memory offlining, block by block", RACE, use_movable, begin_slow },
-	{ "memory offlining beside contiguous ranges", ALLOC_CONTIG,
+	{ "cma", "CMA", PRESS_CMA_DIR "alloc", use_cma, NULL },
+	{ "contig", "alloc_contig_pages", ALLOC_CONTIG, use_contig, NULL },
+	{ "offline", "memory offlining", MEMORY "block_size_bytes",
+	  use_hotplug, NULL },
+	{ "blocks", "memory offlining, block by block", RACE,
+	  use_movable, begin_slow },
+	{ "beside", "memory offlining beside contiguous ranges", ALLOC_CONTIG,
 	  use_hotplug, begin_beside },
-	{ "all of them", PRESS_CMA_DIR "alloc", use_all, NULL },
+	{ "whole", "alloc_contig_pages beside large pages", ALLOC_WHOLE, use_odd,
+	  begin_whole },
+	{ "all", "all of them", PRESS_CMA_DIR "alloc", use_all, NULL },
 };
 
 /* One of the rounds in which nothing succeeds says nothing. */
@@ -252,7 +283,7 @@ static void test_client(const struct client *client, bool compacting)
 	unsigned long done = 0, wrong = 0, i;
 	struct free_audit audit;
 
-	if (opt.client && strcmp(opt.client, client->name)) {
+	if (opt.client && strcmp(opt.client, client->key)) {
 		ksft_test_result_skip("%s is not wanted\n", client->name);
 		return;
 	}
@@ -288,8 +319,18 @@ static void test_client(const struct client *client, bool compacting)
 
 static void usage(void)
 {
-	fprintf(stderr, "compact_free [--seed N] [--rounds N] [--mib N] [--client NAME]\n");
+	fprintf(stderr, "compact_free [--seed N] [--rounds N] [--mib N] [--client KEY]\n");
 	exit(KSFT_FAIL);
+}
+
+static bool is_client(const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(clients); i++)
+		if (!strcmp(clients[i].key, key))
+			return true;
+	return false;
 }
 
 static void parse(int argc, char **argv)
@@ -315,7 +356,8 @@ static void parse(int argc, char **argv)
 		else
 			usage();
 	}
-	if (optind < argc || !opt.rounds || !opt.mib)
+	if (optind < argc || !opt.rounds || !opt.mib ||
+	    (opt.client && !is_client(opt.client)))
 		usage();
 }
 
