@@ -60,67 +60,67 @@ mkdir "$huge"
 mount -t hugetlbfs none "$huge"
 
 hugepages 128
-run 60 hugepage-mmap
+run 180 hugepage-mmap
 echo 268435456 >/proc/sys/kernel/shmmax
 echo 4194304 >/proc/sys/kernel/shmall
-run 60 hugepage-shm
-run 60 map_hugetlb
-run 60 hugepage-mremap "$huge/huge_mremap"
+run 180 hugepage-shm
+run 180 map_hugetlb
+run 180 hugepage-mremap "$huge/huge_mremap"
 rm -f "$huge/huge_mremap"
-run 60 hugepage-vmemmap
-run 60 hugetlb-madvise "$huge/madvise-test"
+run 180 hugepage-vmemmap
+run 180 hugetlb-madvise "$huge/madvise-test"
 rm -f "$huge/madvise-test"
-run 60 map_fixed_noreplace
-run 60 gup_test -u
-run 60 gup_test -a
-run 60 gup_test -ct -F 0x1 0 19 0x1000
+run 180 map_fixed_noreplace
+run 180 gup_test -u
+run 180 gup_test -a
+run 180 gup_test -ct -F 0x1 0 19 0x1000
 # Not as large as there and not as often, which is a minute each under emulation; 16
 # times are once in every mode.
 for dev in "" :dev; do
-	run 60 userfaultfd "anon$dev" 5 16
-	run 60 userfaultfd "hugetlb$dev" 128 16
-	run 60 userfaultfd "hugetlb_shared$dev" 128 16 "$huge/uffd-test"
+	run 180 userfaultfd "anon$dev" 5 16
+	run 180 userfaultfd "hugetlb$dev" 128 16
+	run 180 userfaultfd "hugetlb_shared$dev" 128 16 "$huge/uffd-test"
 	rm -f "$huge/uffd-test"
-	run 60 userfaultfd "shmem$dev" 5 16
+	run 180 userfaultfd "shmem$dev" 5 16
 done
 umount "$huge"
 hugepages 0
 
-run 60 compaction_test
+run 180 compaction_test
 name=on-fault-limit
-run 60 su nobody -c ./on-fault-limit
-run 60 map_populate
-run 60 mlock-random-test
-run 60 mlock2-tests
-run 60 mrelease_test
+run 180 su nobody -c ./on-fault-limit
+run 180 map_populate
+run 180 mlock-random-test
+run 180 mlock2-tests
+run 180 mrelease_test
 # It maps 4 GiB and writes 8 MiB of that.
 echo 1 >$vm/overcommit_memory
-run 60 mremap_test
+run 180 mremap_test
 echo 0 >$vm/overcommit_memory
-run 60 thuge-gen
-run 60 virtual_address_range
+run 180 thuge-gen
+run 180 virtual_address_range
 name=va_128TBswitch.sh
-run 60 sh -c 'grep -qw la57 /proc/cpuinfo || exit 4; exec ./va_128TBswitch'
-run 60 mremap_dontunmap
-run 60 madv_populate
-run 60 memfd_secret
-run 60 ksm_tests -M -p 10
-run 60 ksm_tests -U
-run 60 ksm_tests -Z -p 10 -z 0
-run 60 ksm_tests -Z -p 10 -z 1
-run 60 ksm_tests -N -m 1
-run 60 ksm_tests -N -m 0
-run 60 protection_keys_64
-run 60 soft-dirty
+run 180 sh -c 'grep -qw la57 /proc/cpuinfo || exit 4; exec ./va_128TBswitch'
+run 180 mremap_dontunmap
+run 180 madv_populate
+run 180 memfd_secret
+run 180 ksm_tests -M -p 10
+run 180 ksm_tests -U
+run 180 ksm_tests -Z -p 10 -z 0
+run 180 ksm_tests -Z -p 10 -z 1
+run 180 ksm_tests -N -m 1
+run 180 ksm_tests -N -m 0
+run 180 protection_keys_64
+run 180 soft-dirty
 
 # Those that run_vmtests.sh leaves to be run by hand.
-run 60 migration
-run 60 split_huge_page_test
+run 180 migration
+run 180 split_huge_page_test
 
 # Its status is the number of failures, so 4 of them would be taken for a skip.
 echo 256M >/sys/block/zram0/disksize && mkswap /dev/zram0 >/dev/null && swapon /dev/zram0
 name=khugepaged
-run 100 sh -c './khugepaged || exit 1'
+run 300 sh -c './khugepaged || exit 1'
 swapoff /dev/zram0
 
 endless=1
