@@ -8,8 +8,8 @@ FLAVOUR ?= ours
 debug := $(patsubst 1,debug,$(filter-out 0,$(DEBUG)))
 export LINUX
 
-.PHONY: help run test kunit kernel tree shell parity selftests matrix stress mutants \
-	series bisect-check series-check deb deb-check docs clean
+.PHONY: help run test kunit kernel tree shell parity selftests matrix stress mutants bench \
+	bench-check series bisect-check series-check deb deb-check docs clean
 help:	## list these commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## /make \1\t/p' $(MAKEFILE_LIST) | \
 		awk -F'\t' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -47,6 +47,15 @@ parity:	## stock's interfaces against ours: what is missing, what is new
 selftests: ## the kernel's own mm selftests, under stock and under ours
 	@lab/deps build boot selftests
 	@lab/selftests
+
+bench:	## long: ours beside stock and the cheapest plan; SCENARIO='growth-*', KERNELS=, SEEDS=
+	@lab/deps build boot bench
+	@set -f; lab/bench $(addprefix --scenario ,$(SCENARIO)) $(addprefix --seeds ,$(SEEDS)) \
+		$(if $(KERNELS),--kernels $(KERNELS))
+
+bench-check: ## is ours within bench/bounds of stock? A few minutes
+	@lab/deps build boot
+	@lab/bench --check
 
 matrix:	## long: other configurations and architectures; lab/matrix quick is in test
 	@lab/deps build boot matrix

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * usage: bench SCENE PARAM DEMAND PARAM [--seed N] [--fill PERCENT] [--leave MIB]
+ * usage: bench SCENE PARAM DEMAND PARAM [--seed N] [--fill PERCENT]
  *
  * One measurement of the bench, run as the only job of a guest: makes the scene,
  * looks at what every page is, makes the demand, and says what it took. Lines on
@@ -10,8 +10,10 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/klog.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bench.h"
 #include "../kselftest.h"
@@ -27,9 +29,11 @@ static const char * const counters[] = {
 };
 
 static long before[ARRAY_SIZE(counters)];
-static unsigned long leave_mib;
+static long deferred_before;
 
 #define ROW	"row"
+#define TRACE	"/sys/kernel/tracing/"
+#define KLOG_READ_ALL	3
 
 void die(const char *what)
 {
@@ -81,10 +85,57 @@ void row_spread(const char *metric, __u64 *value, size_t nr)
 	}
 }
 
+/*
+ * How often compaction was put off no counter tells, but there is a tracepoint. The
+ * events themselves are not kept: one page for each CPU is enough to count them.
+ */
+static void count_deferrals(void)
+{
+	cu_write_text(TRACE "buffer_size_kb", "4");
+	cu_write_text(TRACE "events/compaction/mm_compaction_deferred/enable",
+		      "1");
+}
+
+static long deferrals(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_CONF), sum = 0, cpu, nr;
+	char path[96], line[96];
+	FILE *f;
+
+	for (cpu = 0; cpu < cpus; cpu++) {
+		snprintf(path, sizeof(path), TRACE "per_cpu/cpu%ld/stats", cpu);
+		f = fopen(path, "r");
+		if (!f)
+			return -1;
+		while (fgets(line, sizeof(line), f))
+			if (sscanf(line, "entries: %ld", &nr) == 1 ||
+			    sscanf(line, "overrun: %ld", &nr) == 1)
+				sum += nr;
+		fclose(f);
+	}
+	return sum;
+}
+
+/* What the kernel takes for itself: its code, and what it leaves for others. */
+static void report_size(void)
+{
+	static char log[1 << 19];
+	int len = klogctl(KLOG_READ_ALL, log, sizeof(log) - 1);
+	char *at;
+	long kib;
+
+	log[len > 0 ? len : 0] = '\0';
+	at = strstr(log, "K available (");
+	if (at && sscanf(at, "K available (%ldK kernel code", &kib) == 1)
+		row("code_kib", kib);
+	row("memory_kib", cu_meminfo("MemTotal") * (cu_psize >> 10));
+}
+
 static void read_counters(void)
 {
 	size_t i;
 
+	deferred_before = deferrals();
 	cu_write_text("/proc/sys/vm/stat_refresh", "1");
 	for (i = 0; i < ARRAY_SIZE(counters); i++)
 		before[i] = cu_vmstat(counters[i]);
@@ -98,21 +149,8 @@ static void report_counters(void)
 	for (i = 0; i < ARRAY_SIZE(counters); i++)
 		if (before[i] >= 0)
 			row(counters[i], cu_vmstat(counters[i]) - before[i]);
-}
-
-/* Takes what is free but for so much, in single pages that are not to move. */
-static void take_all_but(unsigned long mib)
-{
-	unsigned long free = cu_meminfo("MemFree");
-	unsigned long leave = (mib << 20) / cu_psize;
-	char *area;
-	size_t i;
-
-	if (!mib || free <= leave)
-		return;
-	area = cu_map(free - leave);
-	for (i = 0; i < free - leave; i++)
-		cu_touch(area + i * cu_psize, i);
+	if (deferred_before >= 0)
+		row("deferred", deferrals() - deferred_before);
 }
 
 static const struct scene_kind *scene_by(const char *name)
@@ -140,7 +178,7 @@ static const struct demand_kind *demand_by(const char *name)
 static void usage(void)
 {
 	fprintf(stderr,
-		"bench SCENE PARAM DEMAND PARAM [--seed N] [--fill PERCENT] [--leave MIB]\n");
+		"bench SCENE PARAM DEMAND PARAM [--seed N] [--fill PERCENT]\n");
 	exit(2);
 }
 
@@ -149,7 +187,6 @@ static void parse(int argc, char **argv, struct scene *scene)
 	static const struct option longopt[] = {
 		{ "seed", required_argument, NULL, 's' },
 		{ "fill", required_argument, NULL, 'f' },
-		{ "leave", required_argument, NULL, 'l' },
 		{ }
 	};
 	int c;
@@ -159,8 +196,6 @@ static void parse(int argc, char **argv, struct scene *scene)
 			scene->seed = cu_number(optarg, ~0UL);
 		else if (c == 'f')
 			scene->fill = cu_number(optarg, 95);
-		else if (c == 'l')
-			leave_mib = cu_number(optarg, 1 << 20);
 		else
 			usage();
 	}
@@ -200,8 +235,9 @@ int main(int argc, char **argv)
 	cu_rng_seed(&scene.rng, scene.seed);
 	/* what the bench has not asked for is not to be measured */
 	cu_swap_knob(CU_PROACTIVE, 0);
+	report_size();
+	count_deferrals();
 	scene_by(argv[optind])->make(&scene);
-	take_all_but(leave_mib);
 	measure(&scene, argv + optind);
 	return 0;
 }

@@ -11,8 +11,8 @@
  *   many of the emptiest of these blocks.
  *
  * No compaction can make more or move less, as it would have to know all this
- * beforehand, and the snapshot errs on its side: pages that nothing is known of
- * are taken for free ones that wait in per-cpu lists.
+ * beforehand, and the snapshot errs on its side: a page that nothing is known of is
+ * taken for a free one that waits in a per-cpu list, and so does not spoil its block.
  */
 #ifndef BENCH_PLAN_H
 #define BENCH_PLAN_H

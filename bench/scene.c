@@ -29,9 +29,14 @@
 #define DISK		"/dev/ram0"
 #define FILES		"/tmp/bench.d"
 
+/* Asked for with every page, and the answer is read from a file. */
 static unsigned long block_pages(void)
 {
-	return 1UL << cu_huge_order();
+	static unsigned long pages;
+
+	if (!pages)
+		pages = 1UL << cu_huge_order();
+	return pages;
 }
 
 /* The same for every page of a block, and for each seed another one. */
@@ -48,7 +53,6 @@ static void fill(struct scene *scene)
 {
 	unsigned long reserve = (RESERVE_MIB << 20) / cu_psize;
 	unsigned long avail = cu_meminfo("MemAvailable");
-	size_t i;
 
 	scene->pages = cu_meminfo("MemTotal") * scene->fill / 100;
 	if (scene->pages + reserve > avail)
@@ -58,8 +62,9 @@ static void fill(struct scene *scene)
 	scene->kept = calloc(1, scene->pages / 8 + 1);
 	if (!scene->area || !scene->pfn || !scene->kept)
 		die("cannot map the memory that is to be filled");
-	for (i = 0; i < scene->pages; i++)
-		cu_touch(scene->area + i * cu_psize, i);
+	/* one call for all: an emulated CPU takes its time over page faults */
+	if (madvise(scene->area, scene->pages * cu_psize, MADV_POPULATE_WRITE))
+		die("not so much memory can be had");
 	if (cu_pfns(scene->area, scene->pages, scene->pfn))
 		die("cannot read the page map");
 }
@@ -207,6 +212,18 @@ static void hopeless(struct scene *scene)
 	pin_blocks(scene, 1000);
 }
 
+static int open_holes(size_t len)
+{
+	int fd;
+
+	if (dev_ext4(DISK, FILES))
+		die("no file system");
+	fd = open(FILES "/file", O_RDWR | O_CREAT, 0600);
+	if (fd < 0 || ftruncate(fd, len))
+		die("no file");
+	return fd;
+}
+
 /*
  * A file of holes is as good as any for the page cache: to read it fills pages and
  * needs no disk of its size. Pages of it are dropped one by one by punching holes,
@@ -219,13 +236,9 @@ static void cache_holes(struct scene *scene)
 	char *map;
 	int fd;
 
-	if (dev_ext4(DISK, FILES))
-		die("no file system");
-	fd = open(FILES "/file", O_RDWR | O_CREAT, 0600);
 	scene->pages = cu_meminfo("MemTotal") * scene->fill / 100;
 	len = scene->pages * cu_psize;
-	if (fd < 0 || ftruncate(fd, len))
-		die("no file");
+	fd = open_holes(len);
 	map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		die("cannot map the file");
@@ -267,47 +280,74 @@ static void short_life(struct scene *scene, unsigned int nr)
 	_exit(0);
 }
 
-/* Keeps some of its memory for as long as the scene lasts. */
+/*
+ * Grows a few pages at a time while others do, so that their pages lie side by side,
+ * gives some back, and keeps the others until it is killed.
+ */
 static void long_life(struct scene *scene)
 {
-	size_t pages = cu_meminfo("MemTotal") / 64, i;
+	size_t pages = cu_meminfo("MemTotal") / 60, i;
 	char *area = cu_map(pages);
 
-	for (i = 0; area && i < pages; i++)
+	for (i = 0; area && i < pages; i++) {
 		cu_touch(area + i * cu_psize, i);
+		if (i % 16 == 15)
+			cu_sleep_ms(1);
+	}
 	if (area)
-		cu_free_random(area, pages, 20 + cu_rand(&scene->rng) % 60,
+		cu_free_random(area, pages, 60 + cu_rand(&scene->rng) % 40,
 			       &scene->rng, NULL);
 	for (;;)
 		pause();
 }
 
-/* So many lives, one in eight of them long; the long ones end one by one as well. */
+/* Somebody reads here and there, so that all memory is in use. */
+static void read_some(struct scene *scene, int fd, size_t len)
+{
+	static char text[16 << 10];
+	int i;
+
+	for (i = 0; i < 100; i++)
+		if (pread(fd, text, sizeof(text),
+			  cu_rand(&scene->rng) % (len / sizeof(text)) *
+			  sizeof(text)) < 0)
+			die("cannot read");
+}
+
+/*
+ * So many lives, one in eight of them long; of those any may be the next to end.
+ * Between them the page cache grows into all that is left.
+ */
 static void churn(struct scene *scene)
 {
-	unsigned int lives = atoi(scene->param), i;
+	size_t len = cu_meminfo("MemTotal") * cu_psize * 2;
+	unsigned int lives = atoi(scene->param), i, slot;
 	pid_t lasting[48] = { 0 }, pid;
+	int fd = open_holes(len);
 
 	for (i = 0; i < lives; i++) {
 		bool lasts = i % 8 == 0;
 
-		cu_rand(&scene->rng);
+		read_some(scene, fd, len);
+		slot = cu_rand(&scene->rng) % ARRAY_SIZE(lasting);
+		if (i / 8 < ARRAY_SIZE(lasting))
+			slot = i / 8;
+		if (lasts && lasting[slot]) {
+			kill(lasting[slot], SIGKILL);
+			waitpid(lasting[slot], NULL, 0);
+		}
 		pid = fork();
 		if (!pid) {
 			if (lasts)
 				long_life(scene);
 			short_life(scene, i);
 		}
-		if (!lasts) {
+		if (lasts) {
+			lasting[slot] = pid;
+			cu_sleep_ms(50);
+		} else {
 			waitpid(pid, NULL, 0);
-			continue;
 		}
-		if (lasting[i / 8 % 48]) {
-			kill(lasting[i / 8 % 48], SIGKILL);
-			waitpid(lasting[i / 8 % 48], NULL, 0);
-		}
-		lasting[i / 8 % 48] = pid;
-		cu_sleep_ms(50);
 	}
 }
 

@@ -10,13 +10,14 @@
 
 #include "bench.h"
 
+static struct cu_zones zones;
+
 /*
  * What an allocation for a process may not touch: the watermark that it has to
  * respect, and what the zone keeps for those who can use no other.
  */
 static void read_zones(struct plan *plan)
 {
-	static struct cu_zones zones;
 	int i;
 
 	if (cu_read_zones(&zones))
@@ -31,6 +32,19 @@ static void read_zones(struct plan *plan)
 		};
 	}
 	plan->nr_zones = i;
+}
+
+/* Of the pages of which nothing is known, so many may be free as are on a list. */
+static void bound_free(struct plan *plan)
+{
+	size_t i;
+
+	for (i = 0; i < plan->nr_zones; i++) {
+		unsigned long free = zones.zone[i].free + zones.zone[i].pcp;
+
+		if (plan->zone[i].free > free)
+			plan->zone[i].free = free;
+	}
 }
 
 /**
@@ -63,5 +77,6 @@ int take_snapshot(const struct scene *scene, struct plan *plan)
 		}
 	}
 	close(fd);
+	bound_free(plan);
 	return 0;
 }
