@@ -25,14 +25,24 @@
 int isolate_migratepages_range(struct compact_control *cc,
 			       unsigned long low_pfn, unsigned long end_pfn)
 {
+	unsigned long zone_end = zone_end_pfn(cc->zone);
 	int ret = 0;
 
 	cc->migrate_pfn = low_pfn;
 	while (cc->migrate_pfn < end_pfn &&
 	       cc->nr_migratepages < COMPACT_CLUSTER_MAX) {
-		unsigned long block_end = min(pageblock_end_pfn(cc->migrate_pfn),
-					      end_pfn);
+		unsigned long block_end = min3(pageblock_end_pfn(cc->migrate_pfn),
+					       end_pfn, zone_end);
 
+		/*
+		 * isolate_single_pageblock() has the end from the size of a compound
+		 * page that may be freed and reused meanwhile, and a zone without
+		 * holes answers for every page, whether it has it or not.
+		 */
+		if (cc->migrate_pfn >= zone_end) {
+			cc->migrate_pfn = end_pfn;
+			break;
+		}
 		if (!pageblock_pfn_to_page(cc->migrate_pfn, block_end,
 					   cc->zone)) {
 			cc->migrate_pfn = block_end;

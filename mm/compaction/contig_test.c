@@ -103,11 +103,24 @@ static void finds_movable_pages_anywhere(struct kunit *test)
 	test_put_file(file);
 }
 
+/* What is behind the zone is passed over, and none of its pages looked at. */
+static void keeps_to_the_zone(struct kunit *test)
+{
+	struct contig_test *ct = test->priv;
+	unsigned long start = zone_end_pfn(ct->cc.zone);
+	unsigned long end = start + 2 * pageblock_nr_pages;
+
+	KUNIT_EXPECT_EQ(test, isolate_migratepages_range(&ct->cc, start, end), 0);
+	KUNIT_EXPECT_EQ(test, ct->cc.migrate_pfn, end);
+	KUNIT_EXPECT_EQ(test, ct->cc.total_migrate_scanned, 0);
+}
+
 static struct kunit_case contig_test_cases[] = {
 	KUNIT_CASE(takes_a_free_range),
 	KUNIT_CASE(takes_free_pages_whole),
 	KUNIT_CASE(takes_all_or_nothing),
 	KUNIT_CASE(finds_movable_pages_anywhere),
+	KUNIT_CASE(keeps_to_the_zone),
 	{ }
 };
 
