@@ -35,7 +35,7 @@
 #include "compact_race.h"
 
 #define MAX_CPUS	16
-#define MAX_LOADS	(MAX_CPUS + 2)
+#define MAX_LOADS	(MAX_CPUS + 12)
 #define ALLOC_CONTIG	"/sys/kernel/debug/alloc_contig"
 #define ALLOC_WHOLE	"/sys/kernel/debug/alloc_whole"
 #define MEMORY		"/sys/devices/system/memory/"
@@ -247,10 +247,15 @@ static void begin_beside(void)
 	load_one(load_contig);
 }
 
+/* What is freed meanwhile is there to be split before isolation ends. */
 static void begin_whole(void)
 {
-	load_one(load_whole);
-	load_one(load_whole);
+	int i;
+
+	race_delay(UNISOLATE, 2000, 1);
+	for (i = 0; i < 8; i++)
+		load_one(load_whole);
+	load_one(load_huge);
 }
 
 struct client {
