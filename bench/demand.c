@@ -70,9 +70,10 @@ static void hugetlb_one(struct scene *scene, const char *param,
 	row("made", nr);
 	row("compacted_for", nr_took);
 	row_spread("ns", took, nr_took);
-	if (nr_vain) {
+	if (in_a_row) {
 		row("vain_first_ns", vain[nr_vain - in_a_row]);
-		row("vain_last_ns", vain[nr_vain - 1]);
+		row_spread("vain_again_ns", vain + nr_vain - in_a_row + 1,
+			   in_a_row - 1);
 	}
 }
 
