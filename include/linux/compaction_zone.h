@@ -7,6 +7,8 @@
 #define _LINUX_COMPACTION_ZONE_H
 
 #include <linux/atomic.h>
+#include <linux/bitops.h>
+#include <linux/types.h>
 
 /**
  * enum compact_failure - why a page, a pageblock or a whole run got nowhere
@@ -64,6 +66,71 @@ struct compact_failure_count {
 };
 
 /**
+ * enum compact_ring - where the index has filed a pageblock
+ * @COMPACT_RING_NONE: nowhere: wholly free, full, or not wholly in one zone
+ * @COMPACT_RING_MOVABLE: among the blocks for movable pages and CMA
+ * @COMPACT_RING_OTHER: among the blocks of the other types
+ * @COMPACT_RING_PARKED: among those that hold a page which could not be moved a
+ *	short while ago
+ * @COMPACT_RING_CLAIMED: nowhere: a run works on it
+ * @NR_COMPACT_RINGS: number of the above
+ */
+enum compact_ring {
+	COMPACT_RING_NONE,
+	COMPACT_RING_MOVABLE,
+	COMPACT_RING_OTHER,
+	COMPACT_RING_PARKED,
+	COMPACT_RING_CLAIMED,
+	NR_COMPACT_RINGS
+};
+
+/**
+ * struct compact_entry - what the index knows of a pageblock
+ * @next: the block that follows in its ring, by number (pfn >> pageblock_order)
+ * @prev: the block before it
+ * @until: parked: in jiffies, when it may be tried again; otherwise the last run
+ *	that has tried to empty it and could not, if it is still there
+ * @free: base pages on the buddy lists, of whatever type
+ * @bucket: which of its ring's
+ * @ring: enum compact_ring
+ * @parked: not to be emptied before @until
+ * @failures: how often it was parked, up to a bound
+ *
+ * Protected by zone->lock.
+ */
+struct compact_entry {
+	u32 next;
+	u32 prev;
+	u32 until;
+	u16 free;
+	u8 bucket;
+	u8 ring : 3;
+	u8 parked : 1;
+	u8 failures : 4;
+};
+
+/* The emptiest block is in the first, see compact_bucket(). */
+#define COMPACT_BUCKETS		56
+/* Those before this one are rings. */
+#define COMPACT_FILED_RINGS	COMPACT_RING_CLAIMED
+
+/**
+ * struct compact_index - the pageblocks of a zone by how many pages are in use
+ * @used: buckets that hold blocks
+ * @first: a block of each bucket in use
+ * @entries: without SPARSEMEM, the entries of all blocks
+ *
+ * Protected by zone->lock. See mm/compaction/index.c.
+ */
+struct compact_index {
+	DECLARE_BITMAP(used[COMPACT_FILED_RINGS], COMPACT_BUCKETS);
+	u32 first[COMPACT_FILED_RINGS][COMPACT_BUCKETS];
+#ifndef CONFIG_SPARSEMEM
+	struct compact_entry *entries;
+#endif
+};
+
+/**
  * struct zone_compaction - a zone's memory of earlier runs
  * @considered: attempts since the last failure, see mm/compaction/defer.c
  * @defer_shift: (1 << @defer_shift) - 1 attempts are skipped after a failure
@@ -72,8 +139,10 @@ struct compact_failure_count {
  *	wait for nobody, and those that wait
  * @target_pfn: the end of what it has not filled
  * @failures: why runs got nowhere, see mm/compaction/why.c
+ * @index: which block is how full, see mm/compaction/index.c
  *
- * No lock: the counts are exact, all else is a hint that is checked when used.
+ * No lock but for @index: the counts are exact, all else is a hint that is checked
+ * when used.
  */
 struct zone_compaction {
 	unsigned int considered;
@@ -84,6 +153,7 @@ struct zone_compaction {
 	unsigned long target_pfn;
 
 	struct compact_failure_count failures[NR_COMPACT_FAILURES];
+	struct compact_index index;
 };
 
 #endif /* _LINUX_COMPACTION_ZONE_H */

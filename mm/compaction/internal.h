@@ -113,6 +113,67 @@ bool compact_source_suitable(struct compact_control *cc,
 bool compact_target_suitable(struct compact_control *cc,
 			     const struct compact_block *block);
 
+/* index.c */
+static inline unsigned long compact_index_pfn(u32 block)
+{
+	return (unsigned long)block << pageblock_order;
+}
+
+unsigned int compact_bucket(unsigned int free);
+struct compact_entry *compact_index_entry(struct zone *zone, u32 block);
+void compact_index_file(struct zone *zone, struct compact_entry *entry,
+			u32 block);
+void compact_index_unfile(struct zone *zone, struct compact_entry *entry,
+			  u32 block);
+
+/* claim.c */
+/* A block with so many free pages is worth scanning for them. */
+#define COMPACT_SCAN_WORTH	(pageblock_nr_pages / 4)
+
+/* What has become of a block that a run had claimed. */
+enum compact_block_end {
+	COMPACT_BLOCK_AS_IT_IS,		/* to be chosen again, by anybody */
+	COMPACT_BLOCK_TRIED,		/* but not by this run */
+	COMPACT_BLOCK_SPOILED,		/* by nobody, for a while */
+};
+
+/**
+ * struct compact_wish - what kind of block is to be emptied
+ * @run: whose wish it is; blocks that this run has tried already are left out
+ * @began: in jiffies, when the run began
+ * @ring: %COMPACT_RING_MOVABLE or %COMPACT_RING_OTHER
+ * @both: if a block of the other kind is cheaper, that one
+ * @parked: if there is none, one that is parked
+ */
+struct compact_wish {
+	u32 run;
+	u32 began;
+	enum compact_ring ring;
+	bool both;
+	bool parked;
+};
+
+u32 compact_index_run(void);
+int compact_index_claim_source(struct zone *zone, const struct compact_wish *wish,
+			       struct compact_block *block);
+int compact_index_claim_target(struct zone *zone, unsigned int free_limit,
+			       struct compact_block *block);
+bool compact_index_worth_scanning(struct zone *zone, unsigned int free_limit);
+void compact_index_release(struct zone *zone, unsigned long pfn,
+			   enum compact_block_end how, u32 run);
+
+/* index_check.c */
+#ifdef CONFIG_COMPACTION_INDEX_CHECK
+bool compact_index_check_block(struct zone *zone, unsigned long pfn);
+unsigned long compact_index_check(struct zone *zone);
+#else
+static inline bool compact_index_check_block(struct zone *zone,
+					     unsigned long pfn)
+{
+	return true;
+}
+#endif
+
 /* source.c */
 /*
  * What a look at a page says about moving it. All but the first two are reasons

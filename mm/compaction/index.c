@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The index of pageblocks: which is the emptiest, which the fullest?
+ *
+ * Each block has an entry with its number of free pages, which the buddy allocator
+ * keeps up where pages enter its lists and leave them. Blocks that are neither full
+ * nor wholly free are filed by it:
+ *
+ *   bucket          0   1  ...  15  16  ...  23  24  ...      48  ...  55
+ *   pages in use    0   1       15  16,17    30,31  32..35    256..287   480..
+ *   (of 512)
+ *                   |                                                  |
+ *        sources: the emptiest first                targets: the fullest first
+ *
+ * so that a bucket is at most an eighth wide, of what it costs to empty its blocks.
+ * The blocks of a bucket form a ring, linked by their numbers, and a bitmap says
+ * which buckets have any. To find, file and unfile a block takes constant time.
+ *
+ * The filing is a hint and runs behind the counts: a block is filed anew when it has
+ * passed a multiple of COMPACT_INDEX_GRAIN, and when it is looked at and turns out to
+ * be somewhere else. That makes up for types, too, which change without a word.
+ *
+ * Who takes a block out of here, and for what, is in claim.c.
+ *
+ * A wholly free block of 2^16 pages, the most that an architecture has, is counted as
+ * full. That is as good: neither is filed.
+ *
+ * All of it is protected by zone->lock.
+ */
+#include <linux/bitmap.h>
+#include <linux/jiffies.h>
+#include <linux/log2.h>
+#include <linux/memblock.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/page-isolation.h>
+#include "internal.h"
+
+/* So many pages that become free make it worth another try. */
+#define PARK_GRAIN		(pageblock_nr_pages / 8)
+/* Buckets up to this one are one page wide. */
+#define NARROW			16
+#define NARROW_SHIFT		4
+
+#ifndef CONFIG_SPARSEMEM
+/* With it, the entries of a section are allocated where its pageblocks' flags are. */
+void __init compact_index_init(struct zone *zone)
+{
+	unsigned long first = zone->zone_start_pfn >> pageblock_order;
+	unsigned long end = (zone_end_pfn(zone) + pageblock_nr_pages - 1) >>
+			    pageblock_order;
+
+	zone->compaction.index.entries =
+		memblock_alloc_node((end - first) * sizeof(struct compact_entry),
+				    SMP_CACHE_BYTES, zone_to_nid(zone));
+	if (end > first && !zone->compaction.index.entries)
+		panic("no memory for compaction's index of zone %s\n", zone->name);
+}
+#endif
+
+/* By the number of the block. A zone may begin inside its first. */
+struct compact_entry *compact_index_entry(struct zone *zone, u32 block)
+{
+	return compact_entry(zone, max(compact_index_pfn(block),
+				       zone->zone_start_pfn));
+}
+
+/**
+ * compact_bucket - the bucket for blocks that are so full
+ * @free: how many of the pages are free
+ *
+ * Return: its number; the fuller, the higher.
+ */
+unsigned int compact_bucket(unsigned int free)
+{
+	unsigned int used = (pageblock_nr_pages - free) * 512UL >>
+			    pageblock_order;
+	unsigned int log;
+
+	if (used < NARROW)
+		return used;
+	log = ilog2(min(used, 511U));
+	return NARROW + 8 * (log - NARROW_SHIFT) +
+	       ((min(used, 511U) >> (log - 3)) & 7);
+}
+
+static void add_to_ring(struct zone *zone, struct compact_entry *entry,
+			u32 block, enum compact_ring ring, unsigned int bucket)
+{
+	struct compact_index *index = &zone->compaction.index;
+	u32 *first = &index->first[ring][bucket];
+	struct compact_entry *head;
+
+	entry->ring = ring;
+	entry->bucket = bucket;
+	if (!__test_and_set_bit(bucket, index->used[ring])) {
+		*first = block;
+		entry->next = block;
+		entry->prev = block;
+		return;
+	}
+	/* at the end of the ring */
+	head = compact_index_entry(zone, *first);
+	entry->next = *first;
+	entry->prev = head->prev;
+	compact_index_entry(zone, head->prev)->next = block;
+	head->prev = block;
+}
+
+/* It is in no ring after that. It must be in one before. */
+void compact_index_unfile(struct zone *zone, struct compact_entry *entry,
+			  u32 block)
+{
+	struct compact_index *index = &zone->compaction.index;
+	u32 *first = &index->first[entry->ring][entry->bucket];
+
+	if (entry->next == block) {
+		__clear_bit(entry->bucket, index->used[entry->ring]);
+	} else {
+		compact_index_entry(zone, entry->next)->prev = entry->prev;
+		compact_index_entry(zone, entry->prev)->next = entry->next;
+		if (*first == block)
+			*first = entry->next;
+	}
+	entry->ring = COMPACT_RING_NONE;
+}
+
+static bool filed(const struct compact_entry *entry)
+{
+	return entry->ring != COMPACT_RING_NONE &&
+	       entry->ring != COMPACT_RING_CLAIMED;
+}
+
+/*
+ * Which kind of block is it? One that lies in two zones has an entry that both write
+ * to, so it is never filed.
+ */
+static enum compact_ring kind_of(struct zone *zone, u32 block)
+{
+	unsigned long pfn = compact_index_pfn(block);
+	struct page *page = pfn_to_page(pfn);
+	int migratetype;
+
+	if (pfn < zone->zone_start_pfn ||
+	    pfn + pageblock_nr_pages > zone_end_pfn(zone) ||
+	    page_zone(page) != zone ||
+	    page_zone(page + pageblock_nr_pages - 1) != zone)
+		return COMPACT_RING_NONE;
+
+	migratetype = get_pageblock_migratetype(page);
+	if (is_migrate_isolate(migratetype))
+		return COMPACT_RING_NONE;
+	return is_migrate_movable(migratetype) ? COMPACT_RING_MOVABLE :
+						 COMPACT_RING_OTHER;
+}
+
+/* Where does it belong? */
+static enum compact_ring ring_of(struct zone *zone,
+				 const struct compact_entry *entry, u32 block)
+{
+	enum compact_ring kind;
+
+	if (!entry->free || entry->free >= pageblock_nr_pages)
+		return COMPACT_RING_NONE;
+	kind = kind_of(zone, block);
+	if (kind == COMPACT_RING_MOVABLE && entry->parked)
+		return COMPACT_RING_PARKED;
+	return kind;
+}
+
+/* Where it belongs, whether it is in a ring or not; it must not be claimed. */
+void compact_index_file(struct zone *zone, struct compact_entry *entry,
+			u32 block)
+{
+	enum compact_ring ring = ring_of(zone, entry, block);
+	unsigned int bucket = compact_bucket(entry->free);
+
+	if (entry->ring == ring &&
+	    (ring == COMPACT_RING_NONE || entry->bucket == bucket))
+		return;
+	if (filed(entry))
+		compact_index_unfile(zone, entry, block);
+	entry->ring = ring;
+	if (ring != COMPACT_RING_NONE)
+		add_to_ring(zone, entry, block, ring, bucket);
+}
+
+/* All that was known of it is of no use any more. */
+static void forgive(struct compact_entry *entry)
+{
+	entry->parked = 0;
+	entry->failures = 0;
+	entry->until = 0;
+}
+
+/* The slow part of compact_index_change(). */
+void __compact_index_refile(struct zone *zone, struct compact_entry *entry,
+			    unsigned long pfn, bool freed)
+{
+	lockdep_assert_held(&zone->lock);
+	if (entry->free == pageblock_nr_pages)
+		forgive(entry);
+	else if (freed && entry->parked &&
+		 entry->free % PARK_GRAIN < COMPACT_INDEX_GRAIN)
+		entry->until = (u32)jiffies;
+
+	if (entry->ring == COMPACT_RING_CLAIMED)
+		return;
+	/* the usual case, without a look at the block */
+	if (filed(entry) && entry->free && entry->free < pageblock_nr_pages &&
+	    entry->bucket == compact_bucket(entry->free))
+		return;
+	compact_index_file(zone, entry, pfn >> pageblock_order);
+}
+
+/**
+ * compact_index_retype - a block has become isolated, or is so no longer
+ * @zone: its zone
+ * @pfn: any page of it
+ *
+ * Context: zone->lock is held.
+ */
+void compact_index_retype(struct zone *zone, unsigned long pfn)
+{
+	struct compact_entry *entry = compact_entry(zone, pfn);
+
+	lockdep_assert_held(&zone->lock);
+	if (entry->ring != COMPACT_RING_CLAIMED)
+		compact_index_file(zone, entry, pfn >> pageblock_order);
+}
+
+/* A page of one or more whole blocks. */
+void __compact_index_whole(struct zone *zone, unsigned long pfn,
+			   unsigned int order, bool freed)
+{
+	unsigned long end_pfn = pfn + (1UL << order);
+
+	lockdep_assert_held(&zone->lock);
+	for (; pfn < end_pfn; pfn += pageblock_nr_pages) {
+		struct compact_entry *entry = compact_entry(zone, pfn);
+
+		entry->free = freed ? pageblock_nr_pages : 0;
+		__compact_index_refile(zone, entry, pfn, freed);
+	}
+}
+
+/**
+ * compact_index_forget - blocks go offline
+ * @zone: their zone, which they leave
+ * @start_pfn: the first page
+ * @end_pfn: behind the last
+ *
+ * Context: zone->lock is held, and none of the pages is free any more.
+ */
+void compact_index_forget(struct zone *zone, unsigned long start_pfn,
+			  unsigned long end_pfn)
+{
+	unsigned long pfn;
+
+	lockdep_assert_held(&zone->lock);
+	for (pfn = start_pfn; pfn < end_pfn; pfn += pageblock_nr_pages) {
+		struct compact_entry *entry = compact_entry(zone, pfn);
+
+		if (filed(entry))
+			compact_index_unfile(zone, entry,
+					     pfn >> pageblock_order);
+		memset(entry, 0, sizeof(*entry));
+	}
+}

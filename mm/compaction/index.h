@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The upkeep of the index of pageblocks, for the buddy allocator: pages enter its
+ * lists and leave them. Included by mm/internal.h.
+ */
+#ifndef _MM_COMPACTION_INDEX_H
+#define _MM_COMPACTION_INDEX_H
+
+#include <linux/compaction_zone.h>
+#include <linux/mmzone.h>
+
+#ifdef CONFIG_COMPACTION
+
+/* A block is looked at again when its count of free pages leaves such a range. */
+#define COMPACT_INDEX_GRAIN	4U
+
+#ifdef CONFIG_SPARSEMEM
+static inline struct compact_entry *compact_entry(struct zone *zone,
+						  unsigned long pfn)
+{
+	struct mem_section *section = __pfn_to_section(pfn);
+
+	return section_compact_index(section) +
+	       ((pfn & ~PAGE_SECTION_MASK) >> pageblock_order);
+}
+#else
+static inline struct compact_entry *compact_entry(struct zone *zone,
+						  unsigned long pfn)
+{
+	return &zone->compaction.index.entries[(pfn >> pageblock_order) -
+			(zone->zone_start_pfn >> pageblock_order)];
+}
+#endif
+
+void compact_index_init(struct zone *zone);
+void __compact_index_refile(struct zone *zone, struct compact_entry *entry,
+			    unsigned long pfn, bool freed);
+void __compact_index_whole(struct zone *zone, unsigned long pfn,
+			   unsigned int order, bool freed);
+void compact_index_forget(struct zone *zone, unsigned long start_pfn,
+			  unsigned long end_pfn);
+void compact_index_retype(struct zone *zone, unsigned long pfn);
+
+/**
+ * compact_index_change - a page enters the buddy lists, or leaves them
+ * @zone: its zone
+ * @pfn: where it begins
+ * @order: how large it is
+ * @freed: it enters
+ *
+ * Only what enters or leaves as a whole: to split a free page or to merge two
+ * changes nothing.
+ *
+ * Context: zone->lock is held.
+ */
+static inline void compact_index_change(struct zone *zone, unsigned long pfn,
+					unsigned int order, bool freed)
+{
+	struct compact_entry *entry;
+	unsigned int before;
+
+	if (unlikely(order >= pageblock_order)) {
+		__compact_index_whole(zone, pfn, order, freed);
+		return;
+	}
+
+	entry = compact_entry(zone, pfn);
+	before = entry->free;
+	entry->free = freed ? before + (1U << order) : before - (1U << order);
+	if ((before ^ entry->free) & ~(COMPACT_INDEX_GRAIN - 1))
+		__compact_index_refile(zone, entry, pfn, freed);
+}
+
+#else /* CONFIG_COMPACTION */
+
+static inline void compact_index_init(struct zone *zone)
+{
+}
+
+static inline void compact_index_change(struct zone *zone, unsigned long pfn,
+					unsigned int order, bool freed)
+{
+}
+
+static inline void compact_index_forget(struct zone *zone,
+					unsigned long start_pfn,
+					unsigned long end_pfn)
+{
+}
+
+static inline void compact_index_retype(struct zone *zone, unsigned long pfn)
+{
+}
+
+#endif /* CONFIG_COMPACTION */
+#endif /* _MM_COMPACTION_INDEX_H */
