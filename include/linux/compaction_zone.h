@@ -118,13 +118,19 @@ struct compact_entry {
  * struct compact_index - the pageblocks of a zone by how many pages are in use
  * @used: buckets that hold blocks
  * @first: a block of each bucket in use
+ * @listed_looks: how many free pages have been looked at of late, as they came on
+ *	the free lists
+ * @listed_pages: how many of them were good to be filled
  * @entries: without SPARSEMEM, the entries of all blocks
  *
- * Protected by zone->lock. See mm/compaction/index.c.
+ * Protected by zone->lock, but for the counts of looks, which are hints. See
+ * mm/compaction/index.c.
  */
 struct compact_index {
 	DECLARE_BITMAP(used[COMPACT_FILED_RINGS], COMPACT_BUCKETS);
 	u32 first[COMPACT_FILED_RINGS][COMPACT_BUCKETS];
+	unsigned int listed_looks;
+	unsigned int listed_pages;
 #ifndef CONFIG_SPARSEMEM
 	struct compact_entry *entries;
 #endif

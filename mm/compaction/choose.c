@@ -55,7 +55,7 @@ static bool in_huge_page(struct page *page)
 
 /*
  * Blocks under isolation belong to memory offlining or to alloc_contig_range(),
- * which empty them themselves.
+ * which empty them themselves. Nothing but movable pages may have one of CMA.
  *
  * A run that waits for nobody keeps to blocks of the type that is wanted: that
  * is where a page may end up on the right list, and a movable page has little
@@ -64,6 +64,9 @@ static bool in_huge_page(struct page *page)
 static bool source_type_suitable(struct compact_control *cc, int migratetype)
 {
 	if (is_migrate_isolate(migratetype))
+		return false;
+	if (cc->order >= 0 && cc->migratetype != MIGRATE_MOVABLE &&
+	    is_migrate_cma(migratetype))
 		return false;
 	if (cc->order < 0 || cc->mode != MIGRATE_ASYNC)
 		return true;

@@ -45,14 +45,19 @@ struct compact_block {
  * @target: the block that is being filled, from the first pfn not looked at
  * @linear: how far the linear policy has come, how far others with it, whether it
  *	went on from where an earlier run stopped, and whether it goes its own way
+ * @cheapest: the cheapest-first policy's number for the run, when it began, how
+ *	many pages of the source were free, how many targets in a row have given
+ *	nothing, and what it has claimed
  * @freepages: free pages taken from the buddy lists, by order, not prepared
  * @spare: prepared order-0 pages that migration handed back
  * @nr_freepages: number of base pages on @freepages
+ * @target_taken: number of base pages that @target has given
  * @total_free_scanned: pages that the free scanner has gone over
  * @refused_order: free pages of this order or more have been refused, to keep
  *	the zone above its watermark
  * @failed_pages: how many pages could not be moved, by reason; see why.c
  * @failed_here: bits of the reasons met in the block that is being emptied
+ * @failed_last: the same of the one before
  * @failed_blocks: in how many blocks each reason was met
  *
  * Lives on the stack of the compacting task and belongs to it alone: no lock.
@@ -87,15 +92,25 @@ struct compact_control {
 		bool resumed;
 		bool alone;
 	} linear;
+	struct {
+		u32 run;
+		u32 began;
+		unsigned int source_free;
+		unsigned int barren;
+		bool source;
+		bool target;
+	} cheapest;
 
 	struct list_head freepages[MAX_ORDER];
 	struct list_head spare;
 	unsigned int nr_freepages;
+	unsigned int target_taken;
 	unsigned long total_free_scanned;
 	unsigned int refused_order;
 
 	unsigned long failed_pages[NR_COMPACT_FAILURES];
 	unsigned long failed_here;
+	unsigned long failed_last;
 	unsigned int failed_blocks[NR_COMPACT_FAILURES];
 #endif
 };

@@ -13,6 +13,8 @@
 
 /* A block is looked at again when its count of free pages leaves such a range. */
 #define COMPACT_INDEX_GRAIN	4U
+/* The orders of free pages that are filled just as they come on the free lists. */
+#define COMPACT_LISTED_ORDERS	3
 
 #ifdef CONFIG_SPARSEMEM
 static inline struct compact_entry *compact_entry(struct zone *zone,
@@ -71,7 +73,31 @@ static inline void compact_index_change(struct zone *zone, unsigned long pfn,
 		__compact_index_refile(zone, entry, pfn, freed);
 }
 
+/**
+ * compact_index_spares - had allocations better leave a free page alone?
+ * @zone: its zone
+ * @pfn: where it begins
+ * @order: how large it is
+ *
+ * Small pages of blocks that are not nearly full go to the end of the free lists, so
+ * that those of blocks that are full anyway are taken first.
+ *
+ * Context: zone->lock is held.
+ */
+static inline bool compact_index_spares(struct zone *zone, unsigned long pfn,
+					unsigned int order)
+{
+	return order < COMPACT_LISTED_ORDERS &&
+	       compact_entry(zone, pfn)->free > pageblock_nr_pages / 4;
+}
+
 #else /* CONFIG_COMPACTION */
+
+static inline bool compact_index_spares(struct zone *zone, unsigned long pfn,
+					unsigned int order)
+{
+	return false;
+}
 
 static inline void compact_index_init(struct zone *zone)
 {

@@ -69,6 +69,10 @@
  * @begin: called once, before anything else
  * @next_source: find the next block to empty and put it in cc->source
  * @next_target: find the next block to fill and put it in cc->target
+ * @listed_limit: free pages may be taken just as they come on the free lists, from
+ *	blocks that have at most so many of them; 0, or no such function: from blocks
+ *	that @next_target names alone
+ * @listed: so many pages have been looked at there, and so many taken
  * @end: called once, after the last block; says whether every block of the zone
  *	has had its turn, and remembers what is worth it
  *
@@ -79,6 +83,9 @@ struct compact_policy {
 	void (*begin)(struct compact_control *cc);
 	bool (*next_source)(struct compact_control *cc);
 	bool (*next_target)(struct compact_control *cc);
+	unsigned int (*listed_limit)(struct compact_control *cc);
+	void (*listed)(struct compact_control *cc, unsigned int looks,
+		       unsigned int pages);
 	bool (*end)(struct compact_control *cc);
 };
 
@@ -112,6 +119,8 @@ bool compact_source_suitable(struct compact_control *cc,
 			     const struct compact_block *block);
 bool compact_target_suitable(struct compact_control *cc,
 			     const struct compact_block *block);
+
+extern const struct compact_policy compact_cheapest;
 
 /* index.c */
 static inline unsigned long compact_index_pfn(u32 block)

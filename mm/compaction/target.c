@@ -138,6 +138,7 @@ void isolate_target(struct compact_control *cc, struct compact_block *block,
 	}
 
 	nr_scanned = block->start_pfn - start_pfn;
+	cc->target_taken += cc->nr_freepages - had;
 	cc->total_free_scanned += nr_scanned;
 	trace_mm_compaction_isolate_freepages(start_pfn, block->start_pfn,
 					      nr_scanned,
@@ -164,12 +165,81 @@ static bool scan_target(struct compact_control *cc)
 	return left;
 }
 
+/*
+ * May this page of a free list be taken? Not if somebody works on its block, or the
+ * block is so empty that it may be emptied itself. It can be of another type than the
+ * list, if a single page was taken from it.
+ */
+static bool listed_suitable(struct compact_control *cc, struct page *page,
+			    unsigned int limit)
+{
+	struct compact_entry *entry = compact_entry(cc->zone, page_to_pfn(page));
+
+	return entry->ring != COMPACT_RING_CLAIMED &&
+	       (entry->free <= limit || entry->parked) &&
+	       is_migrate_movable(get_pageblock_migratetype(page));
+}
+
+/*
+ * Where most blocks are nearly full, to look for the few free pages of one is to look
+ * at all the others. On the free lists there is nothing else. Pages of blocks that are
+ * too empty go to the end of their list: they are not met again soon, and allocations
+ * leave those blocks alone the longer.
+ */
+static unsigned int take_from_list(struct compact_control *cc, unsigned int order,
+				   unsigned int limit, unsigned int *looks)
+{
+	struct list_head *list =
+		&cc->zone->free_area[order].free_list[MIGRATE_MOVABLE];
+	struct page *page, *next, *passed = NULL;
+	unsigned int had = cc->nr_freepages;
+
+	list_for_each_entry_safe(page, next, list, buddy_list) {
+		if (cc->nr_freepages >= cc->nr_migratepages ||
+		    !cc->refused_order || *looks == COMPACT_CLUSTER_MAX ||
+		    page == passed)
+			break;
+		++*looks;
+		if (listed_suitable(cc, page, limit)) {
+			take_one(cc, page);
+			continue;
+		}
+		list_move_tail(&page->buddy_list, list);
+		if (!passed)
+			passed = page;
+	}
+	return cc->nr_freepages - had;
+}
+
+/* Returns false if it is not worth while to go on like that. */
+static bool take_listed(struct compact_control *cc)
+{
+	unsigned int order, looks = 0, nr = 0, limit = 0;
+	unsigned long flags;
+
+	if (cc->policy->listed_limit)
+		limit = cc->policy->listed_limit(cc);
+	if (!limit)
+		return false;
+
+	lock_zone(cc, &flags);
+	for (order = 0; order < COMPACT_LISTED_ORDERS; order++)
+		nr += take_from_list(cc, order, limit, &looks);
+	spin_unlock_irqrestore(&cc->zone->lock, flags);
+
+	cc->policy->listed(cc, looks, nr);
+	cc->total_free_scanned += looks;
+	count_isolated(nr);
+	return nr;
+}
+
 /* Have at least one free page in hand, better as many as are to be moved. */
 static bool refill_targets(struct compact_control *cc)
 {
 	while (cc->nr_freepages < cc->nr_migratepages && cc->refused_order &&
 	       !fatal_signal_pending(current)) {
-		if (!scan_target(cc) && !cc->policy->next_target(cc))
+		if (!take_listed(cc) && !scan_target(cc) &&
+		    !cc->policy->next_target(cc))
 			break;
 	}
 	return cc->nr_freepages > 0;

@@ -60,6 +60,7 @@ void compact_block_done(struct compact_control *cc)
 
 	for_each_set_bit(why, &cc->failed_here, NR_COMPACT_FAILURES)
 		cc->failed_blocks[why]++;
+	cc->failed_last = cc->failed_here;
 	cc->failed_here = 0;
 }
 

@@ -300,7 +300,7 @@ enum compact_result compact_zone(struct compact_control *cc)
 	if (!cc->goal)
 		cc->goal = page_goal;
 	if (!cc->policy)
-		cc->policy = &compact_linear;
+		cc->policy = cc->any_target ? &compact_linear : &compact_cheapest;
 	cc->policy->begin(cc);
 	lru_add_drain();
 

@@ -104,15 +104,17 @@ static void pin_pages(__u64 *pfn)
 }
 
 /*
- * The run went from the bottom to where it met the free scanner: up to the last
- * pinned page that it told of, it has to have told of all. Returns how often it
- * told of a page that was not pinned here, or had been told of.
+ * The run goes through a block from its bottom: up to the last pinned page of a block
+ * that it told of, it has to have told of all. Returns how often it told of a page
+ * that was not pinned here, or had been told of.
  */
 static size_t find_pins(const char *text, size_t *told, size_t *missing)
 {
 	struct event event;
 	struct pin *found, key;
+	unsigned int order = cu_huge_order();
 	size_t strangers = 0, i;
+	__u64 last = 0;
 
 	*told = 0;
 	*missing = 0;
@@ -128,7 +130,8 @@ static size_t find_pins(const char *text, size_t *told, size_t *missing)
 	}
 	for (i = NR_PINS; i--;) {
 		*told += !!pins[i].seen;
-		*missing += *told && !pins[i].seen;
+		*missing += !pins[i].seen && pins[i].pfn >> order == last;
+		last = pins[i].seen ? pins[i].pfn >> order : last;
 		strangers += pins[i].seen > 1 ? pins[i].seen - 1 : 0;
 	}
 	return strangers;
