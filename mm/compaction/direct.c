@@ -74,6 +74,22 @@ static enum compact_result compact_and_capture(struct compact_control *cc,
 	return *page ? COMPACT_SUCCESS : result;
 }
 
+/*
+ * Free pages that wait on a per-cpu list count for nothing and merge with nothing: if
+ * those of this CPU would make room to work in, they are put back. To have other CPUs
+ * do the same is not for an allocation, see compact_zone().
+ */
+static void make_room(struct zone *zone, unsigned int order, int highest_zoneidx)
+{
+	unsigned long nr_free = zone_page_state(zone, NR_FREE_PAGES);
+	unsigned long waiting =
+		READ_ONCE(raw_cpu_ptr(zone->per_cpu_pageset)->count);
+
+	if (!compact_room(zone, order, highest_zoneidx, nr_free) &&
+	    compact_room(zone, order, highest_zoneidx, nr_free + waiting))
+		lru_add_drain_cpu_zone(zone);
+}
+
 static enum compact_result
 compact_zone_for_page(struct zone *zone, unsigned int order, gfp_t gfp_mask,
 		      unsigned int alloc_flags, int highest_zoneidx,
@@ -82,6 +98,7 @@ compact_zone_for_page(struct zone *zone, unsigned int order, gfp_t gfp_mask,
 	struct compact_control cc;
 	enum compact_result result;
 
+	make_room(zone, order, highest_zoneidx);
 	result = compact_verdict(zone, order, alloc_flags, highest_zoneidx);
 	if (result != COMPACT_CONTINUE)
 		return result;

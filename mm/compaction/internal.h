@@ -229,6 +229,8 @@ static inline bool compact_at_watermark(struct compact_control *cc)
 enum compact_result compact_zone(struct compact_control *cc);
 
 /* suitable.c */
+bool compact_room(struct zone *zone, int order, int highest_zoneidx,
+		  unsigned long nr_free);
 enum compact_result compact_verdict(struct zone *zone, int order,
 				    unsigned int alloc_flags,
 				    int highest_zoneidx);

@@ -19,15 +19,22 @@
 
 int sysctl_extfrag_threshold __read_mostly = 500;
 
-/*
- * Would there be room to work in with @nr_free free pages? The free scanner is
- * subject to the min watermark (__isolate_free_page()), so that one at least,
- * with the gap on top; for a costly order, which is less urgent, more is asked
- * for. Free pages of CMA will do as targets, and zones that the allocation may
- * only use down to their reserve are judged with the reserve.
+/**
+ * compact_room - would there be room to work in?
+ * @zone: the zone
+ * @order: the order that is wanted
+ * @highest_zoneidx: of the allocation
+ * @nr_free: with so many free pages
+ *
+ * The free scanner is subject to the min watermark (__isolate_free_page()), so that
+ * one at least, with the gap on top; for a costly order, which is less urgent, more
+ * is asked for. Free pages of CMA will do as targets, and zones that the allocation
+ * may only use down to their reserve are judged with the reserve.
+ *
+ * Context: any.
  */
-static bool room_to_work(struct zone *zone, int order, int highest_zoneidx,
-			 unsigned long nr_free)
+bool compact_room(struct zone *zone, int order, int highest_zoneidx,
+		  unsigned long nr_free)
 {
 	unsigned long mark = min_wmark_pages(zone);
 
@@ -68,7 +75,7 @@ static enum compact_result verdict(struct zone *zone, int order,
 
 	if (would_succeed(zone, order, alloc_flags, highest_zoneidx))
 		result = COMPACT_SUCCESS;
-	else if (!room_to_work(zone, order, highest_zoneidx,
+	else if (!compact_room(zone, order, highest_zoneidx,
 			       zone_page_state(zone, NR_FREE_PAGES)))
 		result = COMPACT_SKIPPED;
 	else if (memory_is_lacking(zone, order))
@@ -163,7 +170,7 @@ bool compaction_zonelist_suitable(struct alloc_context *ac, int order,
 		nr += zone_reclaimable_pages(zone) / order;
 		if (!would_succeed(zone, order, alloc_flags,
 				   ac->highest_zoneidx) &&
-		    room_to_work(zone, order, ac->highest_zoneidx, nr))
+		    compact_room(zone, order, ac->highest_zoneidx, nr))
 			return true;
 	}
 	return false;
