@@ -6,7 +6,7 @@
  * block is emptied first, and the pages go to the fullest that have room, which are
  * the last that would be emptied. The two come nearer to each other with each block,
  * and once the fullest block with room is no fuller than the emptiest, to go on would
- * be to carry pages to and fro.
+ * be to carry pages back again.
  *
  * Both are claimed while they are worked on, so tasks that compact at the same time
  * work on different blocks. A block that was worked on and could not be emptied is
