@@ -26,23 +26,21 @@ int sysctl_extfrag_threshold __read_mostly = 500;
  * @highest_zoneidx: of the allocation
  * @nr_free: with so many free pages
  *
- * The free scanner is subject to the min watermark (__isolate_free_page()), so that
- * one at least, with the gap on top; for a costly order, which is less urgent, more
- * is asked for. Free pages of CMA will do as targets, and zones that the allocation
- * may only use down to their reserve are judged with the reserve.
+ * The free scanner is subject to the min watermark (__isolate_free_page()), so it is
+ * that one, with the gap on top. No more is asked for however large the order: what is
+ * worked on is a block at a time, and what comes of it goes to the allocation itself.
+ * Free pages of CMA will do as targets, and zones that the allocation may only use
+ * down to their reserve are judged with the reserve.
  *
  * Context: any.
  */
 bool compact_room(struct zone *zone, int order, int highest_zoneidx,
 		  unsigned long nr_free)
 {
-	unsigned long mark = min_wmark_pages(zone);
+	unsigned long mark = min_wmark_pages(zone) + compact_gap(order);
 
-	if (order > PAGE_ALLOC_COSTLY_ORDER)
-		mark = low_wmark_pages(zone);
-
-	return __zone_watermark_ok(zone, 0, mark + compact_gap(order),
-				   highest_zoneidx, ALLOC_CMA, nr_free);
+	return __zone_watermark_ok(zone, 0, mark, highest_zoneidx, ALLOC_CMA,
+				   nr_free);
 }
 
 static bool would_succeed(struct zone *zone, int order,

@@ -42,17 +42,6 @@ static void whole_zone_always_is(struct kunit *test)
 			COMPACT_CONTINUE);
 }
 
-static void costly_orders_need_the_low_watermark(struct kunit *test)
-{
-	unsigned long enough = LOW_WMARK + compact_gap(ORDER) + 1;
-
-	KUNIT_EXPECT_EQ(test, suitable(zone_of_singles(test, enough), ORDER),
-			COMPACT_CONTINUE);
-	KUNIT_EXPECT_EQ(test,
-			suitable(zone_of_singles(test, enough - 1), ORDER),
-			COMPACT_SKIPPED);
-}
-
 /* Who asks is not counted; who would have compacted is. */
 static void lack_of_room_is_counted(struct kunit *test)
 {
@@ -64,14 +53,22 @@ static void lack_of_room_is_counted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_runs_failed(zone, COMPACT_FAIL_WATERMARK), 1);
 }
 
-static void other_orders_need_the_min_watermark(struct kunit *test)
+static void room_is_above_the_min_watermark(struct kunit *test)
 {
-	unsigned long enough = MIN_WMARK + compact_gap(3) + 1;
+	static const int orders[] = { 3, ORDER };
+	unsigned int i;
 
-	KUNIT_EXPECT_EQ(test, suitable(zone_of_singles(test, enough), 3),
-			COMPACT_CONTINUE);
-	KUNIT_EXPECT_EQ(test, suitable(zone_of_singles(test, enough - 1), 3),
-			COMPACT_SKIPPED);
+	for (i = 0; i < ARRAY_SIZE(orders); i++) {
+		int order = orders[i];
+		unsigned long enough = MIN_WMARK + compact_gap(order) + 1;
+
+		KUNIT_EXPECT_EQ(test,
+				suitable(zone_of_singles(test, enough), order),
+				COMPACT_CONTINUE);
+		KUNIT_EXPECT_EQ(test,
+				suitable(zone_of_singles(test, enough - 1), order),
+				COMPACT_SKIPPED);
+	}
 }
 
 static void reserve_for_lower_zones_counts(struct kunit *test)
@@ -128,7 +125,7 @@ static void reclaim_may_make_room(struct kunit *test)
 {
 	struct zonelist *list = kunit_kzalloc(test, sizeof(*list), GFP_KERNEL);
 	struct alloc_context ac = { .zonelist = list };
-	struct zone *zone = zone_of_singles(test, LOW_WMARK);
+	struct zone *zone = zone_of_singles(test, MIN_WMARK);
 	atomic_long_t *files = &zone->vm_stat[NR_ZONE_INACTIVE_FILE];
 	unsigned long enough = ORDER * (compact_gap(ORDER) + 1);
 
@@ -146,9 +143,8 @@ static void reclaim_may_make_room(struct kunit *test)
 static struct kunit_case suitable_test_cases[] = {
 	KUNIT_CASE(reclaim_may_make_room),
 	KUNIT_CASE(whole_zone_always_is),
-	KUNIT_CASE(costly_orders_need_the_low_watermark),
 	KUNIT_CASE(lack_of_room_is_counted),
-	KUNIT_CASE(other_orders_need_the_min_watermark),
+	KUNIT_CASE(room_is_above_the_min_watermark),
 	KUNIT_CASE(reserve_for_lower_zones_counts),
 	KUNIT_CASE(nothing_to_do_if_the_page_is_there),
 	KUNIT_CASE(threshold_is_for_costly_orders),
