@@ -70,8 +70,9 @@ struct compact_failure_count {
  * @COMPACT_RING_NONE: nowhere: wholly free, full, or not wholly in one zone
  * @COMPACT_RING_MOVABLE: among the blocks for movable pages and CMA
  * @COMPACT_RING_OTHER: among the blocks of the other types
- * @COMPACT_RING_PARKED: among those that hold a page which could not be moved a
- *	short while ago
+ * @COMPACT_RING_PARKED: among those for movable pages that hold a page which could
+ *	not be moved a short while ago
+ * @COMPACT_RING_PARKED_OTHER: among those of the other types that do
  * @COMPACT_RING_CLAIMED: nowhere: a run works on it
  * @NR_COMPACT_RINGS: number of the above
  */
@@ -80,6 +81,7 @@ enum compact_ring {
 	COMPACT_RING_MOVABLE,
 	COMPACT_RING_OTHER,
 	COMPACT_RING_PARKED,
+	COMPACT_RING_PARKED_OTHER,
 	COMPACT_RING_CLAIMED,
 	NR_COMPACT_RINGS
 };
@@ -88,25 +90,29 @@ enum compact_ring {
  * struct compact_entry - what the index knows of a pageblock
  * @next: the block that follows in its ring, by number (pfn >> pageblock_order)
  * @prev: the block before it
- * @until: parked: in jiffies, when it may be tried again; otherwise the last run
- *	that has tried to empty it and could not, if it is still there
+ * @failed_at: the index's count of failures when somebody last tried to empty it and
+ *	could not
+ * @until: when it may be tried again, if it is parked; see mm/compaction/claim.c
  * @free: base pages on the buddy lists, of whatever type
  * @bucket: which of its ring's
  * @ring: enum compact_ring
- * @parked: not to be emptied before @until
  * @failures: how often it was parked, up to a bound
+ * @parked: not to be emptied before @until
+ * @eighths: how many eighths of it were free when it was parked, rounded down
  *
  * Protected by zone->lock.
  */
 struct compact_entry {
 	u32 next;
 	u32 prev;
-	u32 until;
+	u32 failed_at : 25;
+	u32 until : 7;
 	u16 free;
-	u8 bucket;
-	u8 ring : 3;
-	u8 parked : 1;
-	u8 failures : 4;
+	u16 bucket : 6;
+	u16 ring : 3;
+	u16 failures : 3;
+	u16 parked : 1;
+	u16 eighths : 3;
 };
 
 /* The emptiest block is in the first, see compact_bucket(). */
@@ -118,17 +124,29 @@ struct compact_entry {
  * struct compact_index - the pageblocks of a zone by how many pages are in use
  * @used: buckets that hold blocks
  * @first: a block of each bucket in use
+ * @failed: how often a block could not be emptied
+ * @claimed: how many blocks are
+ * @unpark: in which bucket to look next for blocks that are to be tried again, of
+ *	either kind
+ * @fill_pfn: where a run has stopped to fill a block, or 0
+ * @spare_until: in jiffies, how long pages of emptier blocks are to be left alone
  * @listed_looks: how many free pages have been looked at of late, as they came on
  *	the free lists
  * @listed_pages: how many of them were good to be filled
  * @entries: without SPARSEMEM, the entries of all blocks
  *
- * Protected by zone->lock, but for the counts of looks, which are hints. See
+ * Protected by zone->lock. Only @failed, @claimed and @used are read without it, and
+ * what comes after @unpark is read and written, all of it as hints. See
  * mm/compaction/index.c.
  */
 struct compact_index {
 	DECLARE_BITMAP(used[COMPACT_FILED_RINGS], COMPACT_BUCKETS);
 	u32 first[COMPACT_FILED_RINGS][COMPACT_BUCKETS];
+	u32 failed;
+	unsigned int claimed;
+	u8 unpark[2];
+	unsigned long fill_pfn;
+	u32 spare_until;
 	unsigned int listed_looks;
 	unsigned int listed_pages;
 #ifndef CONFIG_SPARSEMEM

@@ -9,10 +9,10 @@
  * be to carry pages back again.
  *
  * Both are claimed while they are worked on, so tasks that compact at the same time
- * work on different blocks. A block that was worked on and could not be emptied is
- * parked in the index: whatever keeps it will be met by the next run as well.
+ * work on different blocks. A block that holds what cannot be moved is parked in the
+ * index, to be filled and not to be emptied: the next run would meet the same page.
  *
- * The order is that of the index, see index.c.
+ * The order is that of the index, see index.c and claim.c.
  */
 #include <linux/mm.h>
 #include <linux/page-isolation.h>
@@ -20,9 +20,9 @@
 
 /*
  * The free lists are gone through for targets while that takes at most so many looks
- * for each page; to scan a block that is a quarter free takes four.
+ * for each page, as many as it takes to scan a block that is a quarter free.
  */
-#define LISTED_LOOKS	8
+#define LISTED_LOOKS	4
 /* What so many looks have shown is half forgotten after as many again. */
 #define LISTED_MEMORY	512
 
@@ -38,23 +38,29 @@
 
 static void cheapest_begin(struct compact_control *cc)
 {
-	cc->cheapest.run = compact_index_run();
-	cc->cheapest.began = (u32)jiffies;
-	cc->cheapest.barren = 0;
-	cc->cheapest.source = false;
-	cc->cheapest.target = false;
+	memset(&cc->cheapest, 0, sizeof(cc->cheapest));
+	cc->cheapest.began = compact_index_begin(cc->zone);
 }
 
-/* Near the watermark a block can have free pages all of which are refused. */
+/*
+ * Near the watermark a block can have free pages all of which are refused. A run that
+ * ends before its target is full leaves it to the next one, which need not look at
+ * what has been filled already.
+ */
 static void release_target(struct compact_control *cc)
 {
+	struct compact_block *target = &cc->target;
+
 	if (!cc->cheapest.target)
 		return;
+	if (target->start_pfn < target->end_pfn)
+		WRITE_ONCE(cc->zone->compaction.index.fill_pfn,
+			   target->start_pfn);
 	cc->cheapest.target = false;
 	cc->cheapest.barren = cc->target_taken ? 0 : cc->cheapest.barren + 1;
-	compact_index_release(cc->zone, cc->target.end_pfn - 1,
-			      COMPACT_BLOCK_AS_IT_IS, cc->cheapest.run);
-	cc->target.start_pfn = cc->target.end_pfn;
+	compact_index_release(cc->zone, pageblock_start_pfn(target->end_pfn - 1),
+			      COMPACT_BLOCK_AS_IT_IS);
+	target->start_pfn = target->end_pfn;
 }
 
 static void release_source(struct compact_control *cc)
@@ -66,16 +72,15 @@ static void release_source(struct compact_control *cc)
 	cc->cheapest.source = false;
 	if (cc->migrate_pfn >= cc->source.end_pfn)
 		how = cc->failed_last & SPOILS ? COMPACT_BLOCK_SPOILED :
-						 COMPACT_BLOCK_TRIED;
-	compact_index_release(cc->zone, cc->source.start_pfn, how,
-			      cc->cheapest.run);
+						 COMPACT_BLOCK_FAILED;
+	compact_index_release(cc->zone, cc->source.start_pfn, how);
 }
 
 static bool cheapest_end(struct compact_control *cc)
 {
 	release_source(cc);
 	release_target(cc);
-	return true;
+	return !cc->cheapest.missed;
 }
 
 /*
@@ -83,41 +88,56 @@ static bool cheapest_end(struct compact_control *cc)
  * move better from one that is spoiled already. Who can wait takes what is cheapest:
  * blocks of other types hold movable pages too. A block that is parked can hold
  * enough in a row for an order that is smaller; and it is to be tried by those who
- * have been told to leave nothing out.
+ * have been told to leave nothing out. Nobody need try more blocks than there are,
+ * however fast others fill what has been emptied.
  */
-static int claim_source(struct compact_control *cc, struct compact_block *block)
+static bool claim_source(struct compact_control *cc, struct compact_claim *claim)
 {
 	bool movable = cc->order < 0 || cc->migratetype == MIGRATE_MOVABLE;
 	bool small = cc->order >= 0 && cc->order < pageblock_order;
 	const struct compact_wish wish = {
-		.run = cc->cheapest.run,
 		.began = cc->cheapest.began,
+		.from = cc->cheapest.from,
 		.ring = movable ? COMPACT_RING_MOVABLE : COMPACT_RING_OTHER,
 		.both = cc->mode != MIGRATE_ASYNC,
 		.parked = small || cc->from_the_ends,
 	};
 
-	return compact_index_claim_source(cc->zone, &wish, block);
+	return cc->cheapest.tries++ <= cc->zone->spanned_pages >> pageblock_order &&
+	       compact_index_claim_source(cc->zone, &wish, claim);
+}
+
+/*
+ * What is moved out of a block goes to fuller ones; if it is not parked itself, to
+ * those that are parked as well, as they will not be emptied soon.
+ */
+static void set_source(struct compact_control *cc, const struct compact_claim *claim)
+{
+	cc->source = claim->block;
+	cc->cheapest.source = true;
+	cc->cheapest.from = compact_bucket(claim->free);
+	cc->cheapest.free_limit = claim->free;
+	cc->cheapest.parked_limit = claim->parked ? claim->free :
+						    pageblock_nr_pages;
 }
 
 static bool cheapest_next_source(struct compact_control *cc)
 {
-	int ret;
+	struct compact_index *index = &cc->zone->compaction.index;
+	struct compact_claim claim;
 
 	release_source(cc);
-	do {
-		ret = claim_source(cc, &cc->source);
-		if (ret > 0) {
-			cc->cheapest.source = true;
-			cc->cheapest.source_free = ret;
-			if (compact_source_suitable(cc, &cc->source))
-				return true;
-			cc->cheapest.source = false;
-			compact_index_release(cc->zone, cc->source.start_pfn,
-					      COMPACT_BLOCK_TRIED,
-					      cc->cheapest.run);
+	while (claim_source(cc, &claim)) {
+		if (compact_source_suitable(cc, &claim.block)) {
+			set_source(cc, &claim);
+			return true;
 		}
-	} while (ret != -ENOENT && !compact_should_stop(cc));
+		compact_index_release(cc->zone, claim.block.start_pfn,
+				      COMPACT_BLOCK_FAILED);
+		if (compact_should_stop(cc))
+			return false;
+	}
+	cc->cheapest.missed = READ_ONCE(index->claimed) > cc->cheapest.target;
 	return false;
 }
 
@@ -126,35 +146,50 @@ static void forget_looks(struct compact_index *index)
 {
 	unsigned int looks = READ_ONCE(index->listed_looks);
 
-	WRITE_ONCE(index->listed_looks, looks - (looks + 7) / 8);
+	WRITE_ONCE(index->listed_looks, looks - (looks + 31) / 32);
+}
+
+static struct compact_limit target_limit(struct compact_control *cc)
+{
+	return (struct compact_limit) {
+		.free = cc->cheapest.free_limit,
+		.parked = cc->cheapest.parked_limit,
+	};
+}
+
+static bool claim_target(struct compact_control *cc, struct compact_claim *claim)
+{
+	struct compact_index *index = &cc->zone->compaction.index;
+	unsigned long pfn = READ_ONCE(index->fill_pfn);
+	const struct compact_limit limit = target_limit(cc);
+
+	if (pfn) {
+		WRITE_ONCE(index->fill_pfn, 0);
+		if (compact_index_claim_target_at(cc->zone, pfn, &limit, claim)) {
+			claim->block.start_pfn = pfn;
+			return true;
+		}
+	}
+	return compact_index_claim_target(cc->zone, &limit, claim);
 }
 
 static bool cheapest_next_target(struct compact_control *cc)
 {
-	struct compact_index *index = &cc->zone->compaction.index;
-	struct compact_block block;
-	int ret;
+	struct compact_claim claim;
 
 	release_target(cc);
-	if (cc->cheapest.barren == MAX_BARREN)
-		return false;
-	forget_looks(index);
-	do {
-		ret = compact_index_claim_target(cc->zone,
-						 cc->cheapest.source_free,
-						 &block);
-		if (ret > 0) {
-			if (compact_target_suitable(cc, &block)) {
-				cc->target = block;
-				cc->target_taken = 0;
-				cc->cheapest.target = true;
-				return true;
-			}
-			compact_index_release(cc->zone, block.start_pfn,
-					      COMPACT_BLOCK_SPOILED,
-					      cc->cheapest.run);
+	forget_looks(&cc->zone->compaction.index);
+	while (cc->cheapest.barren < MAX_BARREN && claim_target(cc, &claim)) {
+		if (compact_target_suitable(cc, &claim.block)) {
+			cc->target = claim.block;
+			cc->target_taken = 0;
+			cc->cheapest.target = true;
+			return true;
 		}
-	} while (ret != -ENOENT && !compact_should_stop(cc));
+		compact_index_release(cc->zone, claim.block.start_pfn,
+				      COMPACT_BLOCK_AS_IT_IS);
+		cc->cheapest.barren++;
+	}
 	return false;
 }
 
@@ -163,16 +198,26 @@ static bool cheapest_next_target(struct compact_control *cc)
  * where on the free lists there is nothing else. But there they are among the pages
  * of all other blocks, so it depends on what has been found there of late.
  */
-static unsigned int cheapest_listed_limit(struct compact_control *cc)
+static bool cheapest_use_lists(struct compact_control *cc)
 {
 	struct compact_index *index = &cc->zone->compaction.index;
+	const struct compact_limit limit = target_limit(cc);
 
-	if (READ_ONCE(index->listed_looks) >
-	    (READ_ONCE(index->listed_pages) + 1) * LISTED_LOOKS &&
-	    compact_index_worth_scanning(cc->zone, cc->cheapest.source_free))
-		return 0;
-	return min_t(unsigned int, cc->cheapest.source_free,
-		     COMPACT_SCAN_WORTH - 1);
+	return READ_ONCE(index->listed_looks) <=
+	       (READ_ONCE(index->listed_pages) + 1) * LISTED_LOOKS ||
+	       !compact_index_worth_scanning(cc->zone, &limit);
+}
+
+/* Not if somebody works on its block, or it is so empty that it may be emptied itself. */
+static bool cheapest_may_fill(struct compact_control *cc,
+			      const struct compact_entry *entry)
+{
+	if (entry->ring == COMPACT_RING_CLAIMED)
+		return false;
+	if (entry->parked)
+		return entry->free <= cc->cheapest.parked_limit;
+	return entry->free <= cc->cheapest.free_limit &&
+	       entry->free < COMPACT_SCAN_WORTH;
 }
 
 static void cheapest_listed(struct compact_control *cc, unsigned int looks,
@@ -194,7 +239,8 @@ const struct compact_policy compact_cheapest = {
 	.begin		= cheapest_begin,
 	.next_source	= cheapest_next_source,
 	.next_target	= cheapest_next_target,
-	.listed_limit	= cheapest_listed_limit,
+	.use_lists	= cheapest_use_lists,
+	.may_fill	= cheapest_may_fill,
 	.listed		= cheapest_listed,
 	.end		= cheapest_end,
 };

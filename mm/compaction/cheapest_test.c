@@ -150,16 +150,37 @@ static void targets_are_fuller_than_the_source(struct kunit *test)
 	unsigned long full = movable_block(test, pageblock_nr_pages - limit);
 	unsigned long pfn;
 
-	ct->cc.cheapest.source_free = limit;
+	ct->cc.cheapest.free_limit = limit;
+	ct->cc.cheapest.parked_limit = limit;
 	KUNIT_ASSERT_TRUE(test, ct->cc.policy->next_target(&ct->cc));
 	pfn = ct->cc.target.start_pfn;
-	if (!entry_at(pfn)->parked)
-		KUNIT_EXPECT_LE(test, entry_at(pfn)->free, limit);
+	KUNIT_EXPECT_LE(test, entry_at(pfn)->free, limit);
 	KUNIT_EXPECT_EQ(test, ring_at(pfn), COMPACT_RING_CLAIMED);
 
 	ct->cc.policy->end(&ct->cc);
 	KUNIT_EXPECT_NE(test, ring_at(pfn), COMPACT_RING_CLAIMED);
 	test_free_pages(full, pageblock_nr_pages - limit);
+}
+
+/* Once, and from its beginning after that: pages may have become free there. */
+static void filling_goes_on_where_it_stopped(struct kunit *test)
+{
+	struct cheapest_test *ct = test->priv;
+	unsigned long pfn;
+
+	ct->cc.cheapest.free_limit = pageblock_nr_pages;
+	KUNIT_ASSERT_TRUE(test, ct->cc.policy->next_target(&ct->cc));
+	pfn = ct->cc.target.start_pfn + 5;
+	ct->cc.target.start_pfn = pfn;
+	ct->cc.policy->end(&ct->cc);
+
+	ct->cc.policy->begin(&ct->cc);
+	ct->cc.cheapest.free_limit = pageblock_nr_pages;
+	KUNIT_ASSERT_TRUE(test, ct->cc.policy->next_target(&ct->cc));
+	KUNIT_EXPECT_EQ(test, ct->cc.target.start_pfn, pfn);
+	ct->cc.target.start_pfn = ct->cc.target.end_pfn;
+	KUNIT_ASSERT_TRUE(test, ct->cc.policy->next_target(&ct->cc));
+	KUNIT_EXPECT_EQ(test, ct->cc.target.start_pfn % pageblock_nr_pages, 0);
 }
 
 /* Near the watermark each of them may be refused. */
@@ -168,14 +189,14 @@ static void barren_targets_end_it(struct kunit *test)
 	struct cheapest_test *ct = test->priv;
 	unsigned int nr;
 
-	ct->cc.cheapest.source_free = pageblock_nr_pages;
+	ct->cc.cheapest.free_limit = pageblock_nr_pages;
 	for (nr = 0; nr < MANY && ct->cc.policy->next_target(&ct->cc); nr++)
 		ct->cc.target_taken = 0;
 	KUNIT_EXPECT_LT(test, nr, MANY);
 	KUNIT_EXPECT_GT(test, nr, 0);
 
 	ct->cc.policy->begin(&ct->cc);
-	ct->cc.cheapest.source_free = pageblock_nr_pages;
+	ct->cc.cheapest.free_limit = pageblock_nr_pages;
 	for (nr = 0; nr < 64 && ct->cc.policy->next_target(&ct->cc); nr++)
 		ct->cc.target_taken = 1;
 	KUNIT_EXPECT_EQ(test, nr, 64);
@@ -198,7 +219,8 @@ static void lists_give_pages_of_full_blocks(struct kunit *test)
 		test_free_pages(full + i, 1);
 	for (i = 0; i < 8 * limit; i += 2)
 		test_free_pages(emptier + i, 1);
-	ct->cc.cheapest.source_free = limit;
+	ct->cc.cheapest.free_limit = limit;
+	ct->cc.cheapest.parked_limit = limit;
 	ct->cc.nr_migratepages = 2;
 	page = compaction_alloc(NULL, (unsigned long)&ct->cc);
 	KUNIT_ASSERT_NOT_NULL(test, page);
@@ -221,6 +243,7 @@ static struct kunit_case cheapest_test_cases[] = {
 	KUNIT_CASE(two_runs_work_apart),
 	KUNIT_CASE(spoiled_block_is_parked),
 	KUNIT_CASE(targets_are_fuller_than_the_source),
+	KUNIT_CASE(filling_goes_on_where_it_stopped),
 	KUNIT_CASE(barren_targets_end_it),
 	KUNIT_CASE(lists_give_pages_of_full_blocks),
 	{ }

@@ -5,13 +5,18 @@
  * Who works on a block claims it: it is in no ring then, so nobody else chooses it,
  * and whoever claimed it owes a release.
  *
- *	claim -> work -> release, as it is		anybody may choose it
- *			 release, tried			not the same run
- *			 release, spoiled		parked: nobody, for a while
+ *	claim -> work -> release, as it is	anybody may choose it
+ *			 release, failed	no run that has begun before that
+ *			 release, spoiled	parked: nobody, for a while
+ *
+ * The index counts the failures, and a block that could not be emptied keeps the count
+ * of then. So a run that knows the count of its beginning leaves alone what anybody has
+ * tried since, and comes to its end whatever others do.
  *
  * A block that holds a page which cannot move is parked, for longer each time that it
- * is found so. It is not chosen as a source, and is the better target for that: what
- * is moved there need not move again.
+ * is found so, until its time has come or an eighth of it becomes free. It is not
+ * chosen as a source, and is the better target for that: what is moved there need not
+ * move again.
  *
  * All of it is protected by zone->lock.
  */
@@ -20,63 +25,81 @@
 #include <linux/mm.h>
 #include "internal.h"
 
-/* A block is parked for this long, and twice as long after each further failure. */
-#define PARK_JIFFIES		max(HZ / 8, 1)
-#define PARK_LEVELS		8
+/* A block is parked for one COMPACT_PARK_JIFFIES, and then for twice as many, ... */
+#define PARK_LEVELS		7
+#define PARK_MAX		BIT(PARK_LEVELS - 1)
+/* What @failed_at counts up to. */
+#define FAILED_UNITS		BIT(25)
 /* How many blocks of a bucket are compared, and how many buckets are looked into. */
 #define LOOKS			8
+/* How long after a run pages of emptier blocks are left alone. */
+#define SPARE_JIFFIES		(60 * HZ)
 
-static void claim(struct zone *zone, struct compact_entry *entry, u32 block)
+static const enum compact_ring other_kind[] = {
+	[COMPACT_RING_MOVABLE] = COMPACT_RING_OTHER,
+	[COMPACT_RING_OTHER] = COMPACT_RING_MOVABLE,
+	[COMPACT_RING_PARKED] = COMPACT_RING_PARKED_OTHER,
+	[COMPACT_RING_PARKED_OTHER] = COMPACT_RING_PARKED,
+};
+
+static u32 park_time(void)
 {
-	compact_index_check_block(zone, compact_index_pfn(block));
-	compact_index_unfile(zone, entry, block);
-	entry->ring = COMPACT_RING_CLAIMED;
+	return (u32)jiffies / COMPACT_PARK_JIFFIES;
 }
 
-/* Has its time come? What is too far ahead is a time that is long over. */
+static void park(struct compact_entry *entry)
+{
+	unsigned int level = min_t(unsigned int, entry->failures,
+				   PARK_LEVELS - 1);
+
+	entry->parked = 1;
+	entry->failures = level + 1;
+	entry->until = (park_time() + (1U << level)) % COMPACT_PARK_UNITS;
+	entry->eighths = min_t(unsigned int, 7,
+			       entry->free * 8UL >> pageblock_order);
+}
+
+/* What is too far ahead is a time that is long over. */
 static bool park_is_over(const struct compact_entry *entry)
 {
-	u32 left = entry->until - (u32)jiffies;
-
-	return left - 1 >= (u32)PARK_JIFFIES << PARK_LEVELS;
+	return (entry->until - park_time() - 1) % COMPACT_PARK_UNITS >= PARK_MAX;
 }
 
-/* Has this run tried to empty it, or somebody else since it began? */
-static bool tried(const struct compact_entry *entry,
-		  const struct compact_wish *wish)
-{
-	u32 parked_at;
-
-	if (!entry->parked)
-		return entry->until == wish->run;
-	parked_at = entry->until - ((u32)PARK_JIFFIES << (entry->failures - 1));
-	return !time_before32(parked_at, wish->began);
-}
-
-/*
- * Of some of the parked blocks, the emptiest, let go those whose time has come. A run
- * that takes longer than that does not come back to what it has parked itself.
- */
-static void unpark(struct zone *zone, const struct compact_wish *wish)
+/* Let go those whose time has come, going round the buckets, one of each. */
+static void unpark(struct zone *zone, enum compact_ring ring)
 {
 	struct compact_index *index = &zone->compaction.index;
-	unsigned int bucket, looks = 0;
+	u8 *at = &index->unpark[ring == COMPACT_RING_PARKED_OTHER];
+	unsigned int looks;
 
-	for_each_set_bit(bucket, index->used[COMPACT_RING_PARKED], COMPACT_BUCKETS) {
-		u32 *first = &index->first[COMPACT_RING_PARKED][bucket];
-		struct compact_entry *entry = compact_index_entry(zone, *first);
-		u32 block = *first;
+	for (looks = 0; looks < LOOKS; looks++) {
+		unsigned int bucket = find_next_bit(index->used[ring],
+						    COMPACT_BUCKETS, *at);
+		struct compact_entry *entry;
+		u32 block;
 
-		/* the next one comes first next time */
-		*first = entry->next;
-		if (park_is_over(entry) && !tried(entry, wish)) {
-			entry->parked = 0;
-			entry->until = 0;
-		}
-		compact_index_file(zone, entry, block);
-		if (++looks == LOOKS)
+		*at = bucket + 1;
+		if (bucket >= COMPACT_BUCKETS) {
+			*at = 0;
 			return;
+		}
+		block = index->first[ring][bucket];
+		entry = compact_index_entry(zone, block);
+		/* the next one comes first next time */
+		index->first[ring][bucket] = entry->next;
+		if (park_is_over(entry))
+			entry->parked = 0;
+		compact_index_file(zone, entry, block);
 	}
+}
+
+/* Has anybody tried to empty it since the run began? */
+static bool tried(struct zone *zone, const struct compact_entry *entry, u32 began)
+{
+	u32 failed = zone->compaction.index.failed;
+
+	return (failed - entry->failed_at) % FAILED_UNITS <
+	       (failed - began) % FAILED_UNITS;
 }
 
 /* The emptier is better to be emptied, the fuller to be filled. */
@@ -98,9 +121,9 @@ static struct compact_entry *best_of_bucket(struct zone *zone,
 					    unsigned int free_limit, u32 *number)
 {
 	struct compact_index *index = &zone->compaction.index;
-	struct compact_entry *best = NULL;
 	u32 next = index->first[ring][bucket], block;
 	u32 last = compact_index_entry(zone, next)->prev;
+	struct compact_entry *best = NULL;
 	unsigned int looks = 0;
 
 	do {
@@ -108,9 +131,11 @@ static struct compact_entry *best_of_bucket(struct zone *zone,
 
 		block = next;
 		next = entry->next;
+		if (entry->free > free_limit ||
+		    (source && tried(zone, entry, source->began)))
+			continue;
 		compact_index_file(zone, entry, block);
-		if (entry->ring == ring && entry->free <= free_limit &&
-		    !(source && tried(entry, source)) &&
+		if (entry->ring == ring &&
 		    (!best || better(entry, best, source))) {
 			best = entry;
 			*number = block;
@@ -119,73 +144,115 @@ static struct compact_entry *best_of_bucket(struct zone *zone,
 	return best;
 }
 
-static int take(struct zone *zone, struct compact_entry *entry, u32 number,
-		struct compact_block *block)
+static bool take(struct zone *zone, struct compact_entry *entry, u32 number,
+		 struct compact_claim *claim)
 {
-	claim(zone, entry, number);
+	struct compact_block *block = &claim->block;
+
+	if (!entry)
+		return false;
 	block->start_pfn = compact_index_pfn(number);
 	block->end_pfn = block->start_pfn + pageblock_nr_pages;
-	return entry->free;
-}
+	claim->free = entry->free;
+	claim->parked = entry->parked;
 
-static unsigned int first_bucket(struct zone *zone, enum compact_ring ring)
-{
-	return find_first_bit(zone->compaction.index.used[ring],
-			      COMPACT_BUCKETS);
+	compact_index_check_block(zone, block->start_pfn);
+	compact_index_unfile(zone, entry, number);
+	entry->ring = COMPACT_RING_CLAIMED;
+	zone->compaction.index.claimed++;
+	return true;
 }
 
 /*
- * From the emptiest bucket on. What a run has tried is at the end of its bucket, so
- * that with all of the first few tried there is little else.
+ * From the emptiest of these buckets on. What the run has tried is at the end of its
+ * bucket, so that with all of the first few tried there is little else.
  */
-static int claim_emptiest(struct zone *zone, enum compact_ring ring,
-			  const struct compact_wish *wish,
-			  struct compact_block *block)
+static struct compact_entry *emptiest(struct zone *zone, enum compact_ring ring,
+				      const struct compact_wish *wish,
+				      unsigned int bucket, unsigned int end,
+				      u32 *number)
 {
 	const unsigned long *used = zone->compaction.index.used[ring];
 	struct compact_entry *entry;
-	unsigned int bucket;
-	u32 number;
 
-	for_each_set_bit(bucket, used, COMPACT_BUCKETS) {
-		entry = best_of_bucket(zone, ring, bucket, wish, UINT_MAX, &number);
+	for_each_set_bit_from(bucket, used, end) {
+		entry = best_of_bucket(zone, ring, bucket, wish, UINT_MAX, number);
 		if (entry)
-			return take(zone, entry, number, block);
+			return entry;
 	}
-	return -ENOENT;
+	return NULL;
+}
+
+/* Those that are emptier than what the run had last it has tried, or they are new. */
+static struct compact_entry *emptiest_of_ring(struct zone *zone,
+					      enum compact_ring ring,
+					      const struct compact_wish *wish,
+					      u32 *number)
+{
+	return emptiest(zone, ring, wish, wish->from, COMPACT_BUCKETS, number) ?:
+	       emptiest(zone, ring, wish, 0, wish->from, number);
+}
+
+/* Of one kind of blocks, or of both. */
+static bool claim_emptiest(struct zone *zone, enum compact_ring ring,
+			   const struct compact_wish *wish,
+			   struct compact_claim *claim)
+{
+	struct compact_entry *entry, *other = NULL;
+	u32 number, other_number;
+
+	entry = emptiest_of_ring(zone, ring, wish, &number);
+	if (wish->both)
+		other = emptiest_of_ring(zone, other_kind[ring], wish,
+					 &other_number);
+	if (other && (!entry || other->free > entry->free))
+		return take(zone, other, other_number, claim);
+	return take(zone, entry, number, claim);
+}
+
+/**
+ * compact_index_begin - a run over a zone begins
+ * @zone: the zone
+ *
+ * Context: any.
+ * Return: what struct compact_wish calls began.
+ */
+u32 compact_index_begin(struct zone *zone)
+{
+	struct compact_index *index = &zone->compaction.index;
+
+	WRITE_ONCE(index->spare_until, (u32)jiffies + SPARE_JIFFIES);
+	return READ_ONCE(index->failed);
 }
 
 /**
  * compact_index_claim_source - the block that is the cheapest to empty
  * @zone: where
  * @wish: what kind of block
- * @block: which it is
+ * @claim: which it is
  *
  * The caller owes a compact_index_release().
  *
- * Context: process context. Takes zone->lock.
- * Return: how many of its pages are free; -ENOENT if there is none.
+ * Context: process context. Takes zone->lock, for as long as it takes to look at a few
+ * blocks of each bucket if none will do, and at a few of one or two if one does.
+ * Return: false if there is none.
  */
-int compact_index_claim_source(struct zone *zone, const struct compact_wish *wish,
-			       struct compact_block *block)
+bool compact_index_claim_source(struct zone *zone, const struct compact_wish *wish,
+				struct compact_claim *claim)
 {
-	enum compact_ring other = wish->ring == COMPACT_RING_MOVABLE ?
-				  COMPACT_RING_OTHER : COMPACT_RING_MOVABLE;
-	enum compact_ring ring = wish->ring;
+	enum compact_ring parked = wish->ring == COMPACT_RING_MOVABLE ?
+				   COMPACT_RING_PARKED :
+				   COMPACT_RING_PARKED_OTHER;
 	unsigned long flags;
-	int ret;
+	bool found;
 
 	spin_lock_irqsave(&zone->lock, flags);
-	unpark(zone, wish);
-	if (wish->both && first_bucket(zone, other) < first_bucket(zone, ring))
-		swap(ring, other);
-	ret = claim_emptiest(zone, ring, wish, block);
-	if (ret == -ENOENT && wish->both)
-		ret = claim_emptiest(zone, other, wish, block);
-	if (ret == -ENOENT && wish->parked)
-		ret = claim_emptiest(zone, COMPACT_RING_PARKED, wish, block);
+	unpark(zone, COMPACT_RING_PARKED);
+	unpark(zone, COMPACT_RING_PARKED_OTHER);
+	found = claim_emptiest(zone, wish->ring, wish, claim) ||
+		(wish->parked && claim_emptiest(zone, parked, wish, claim));
 	spin_unlock_irqrestore(&zone->lock, flags);
-	return ret;
+	return found;
 }
 
 /* The most that is worth scanning is this, or what is allowed if that is less. */
@@ -195,8 +262,8 @@ static unsigned int worth_bucket(unsigned int free_limit)
 }
 
 /* Of those with enough free pages to be worth scanning, the fullest. */
-static int claim_worth(struct zone *zone, enum compact_ring ring,
-		       unsigned int free_limit, struct compact_block *block)
+static bool claim_worth(struct zone *zone, enum compact_ring ring,
+			unsigned int free_limit, struct compact_claim *claim)
 {
 	const unsigned long *used = zone->compaction.index.used[ring];
 	unsigned int end = worth_bucket(free_limit) + 1, looks;
@@ -211,15 +278,15 @@ static int claim_worth(struct zone *zone, enum compact_ring ring,
 		entry = best_of_bucket(zone, ring, bucket, NULL, free_limit,
 				       &number);
 		if (entry)
-			return take(zone, entry, number, block);
+			return take(zone, entry, number, claim);
 		end = bucket;
 	}
-	return -ENOENT;
+	return false;
 }
 
 /* Of those that are fuller than that, the emptiest. */
-static int claim_fuller(struct zone *zone, enum compact_ring ring,
-			unsigned int free_limit, struct compact_block *block)
+static bool claim_fuller(struct zone *zone, enum compact_ring ring,
+			 unsigned int free_limit, struct compact_claim *claim)
 {
 	const unsigned long *used = zone->compaction.index.used[ring];
 	unsigned int bucket = worth_bucket(free_limit) + 1, looks = 0;
@@ -230,42 +297,83 @@ static int claim_fuller(struct zone *zone, enum compact_ring ring,
 		entry = best_of_bucket(zone, ring, bucket, NULL, free_limit,
 				       &number);
 		if (entry)
-			return take(zone, entry, number, block);
+			return take(zone, entry, number, claim);
 		if (++looks == LOOKS)
 			break;
 	}
-	return -ENOENT;
+	return false;
 }
 
 /**
  * compact_index_claim_target - a block to move pages to
  * @zone: where
- * @free_limit: it must not have more free pages than that, unless it is parked
- * @block: which it is
+ * @limit: how many free pages it may have at most
+ * @claim: which it is
  *
  * Of the blocks for movable pages: first those that are parked, as they will not be
  * emptied soon. Of these, and of the others, the fullest that is worth scanning, and
- * if there is none, one that is fuller. Otherwise as compact_index_claim_source().
+ * if there is none, one that is fuller. The caller owes a compact_index_release().
  *
  * Context: process context. Takes zone->lock.
+ * Return: false if there is none.
  */
-int compact_index_claim_target(struct zone *zone, unsigned int free_limit,
-			       struct compact_block *block)
+bool compact_index_claim_target(struct zone *zone,
+				const struct compact_limit *limit,
+				struct compact_claim *claim)
 {
 	unsigned long flags;
-	int ret;
+	bool found;
 
 	spin_lock_irqsave(&zone->lock, flags);
-	ret = claim_worth(zone, COMPACT_RING_PARKED, pageblock_nr_pages, block);
-	if (ret == -ENOENT)
-		ret = claim_worth(zone, COMPACT_RING_MOVABLE, free_limit, block);
-	if (ret == -ENOENT)
-		ret = claim_fuller(zone, COMPACT_RING_PARKED, pageblock_nr_pages,
-				   block);
-	if (ret == -ENOENT)
-		ret = claim_fuller(zone, COMPACT_RING_MOVABLE, free_limit, block);
+	found = claim_worth(zone, COMPACT_RING_PARKED, limit->parked, claim) ||
+		claim_worth(zone, COMPACT_RING_MOVABLE, limit->free, claim) ||
+		claim_fuller(zone, COMPACT_RING_PARKED, limit->parked, claim) ||
+		claim_fuller(zone, COMPACT_RING_MOVABLE, limit->free, claim);
 	spin_unlock_irqrestore(&zone->lock, flags);
-	return ret;
+	return found;
+}
+
+/* The section can have gone offline, and its entries and struct pages with it. */
+static bool is_online(struct zone *zone, unsigned long pfn)
+{
+#ifdef CONFIG_SPARSEMEM
+	if (!online_section_nr(pfn_to_section_nr(pfn)))
+		return false;
+#endif
+	return page_zone(pfn_to_page(pfn)) == zone;
+}
+
+/**
+ * compact_index_claim_target_at - go on filling a block
+ * @zone: where
+ * @pfn: a page of it, whatever has become of it meanwhile
+ * @limit: how many free pages it may have at most
+ * @claim: which it is
+ *
+ * Context: process context. Takes zone->lock.
+ * Return: false if that one is not to be filled.
+ */
+bool compact_index_claim_target_at(struct zone *zone, unsigned long pfn,
+				   const struct compact_limit *limit,
+				   struct compact_claim *claim)
+{
+	int idx = compact_scan_begin();
+	struct compact_entry *entry;
+	unsigned long flags;
+	bool found = false;
+
+	if (is_online(zone, pfn)) {
+		spin_lock_irqsave(&zone->lock, flags);
+		entry = compact_entry(zone, pfn);
+		if ((entry->ring == COMPACT_RING_PARKED &&
+		     entry->free <= limit->parked) ||
+		    (entry->ring == COMPACT_RING_MOVABLE &&
+		     entry->free <= limit->free))
+			found = take(zone, entry, pfn >> pageblock_order, claim);
+		spin_unlock_irqrestore(&zone->lock, flags);
+	}
+	compact_scan_end(idx);
+	return found;
 }
 
 /* Is there a block between these buckets? Without the lock: a hint. */
@@ -274,47 +382,27 @@ static bool any_between(struct zone *zone, enum compact_ring ring,
 {
 	unsigned int end = compact_bucket(least) + 1;
 
-	return find_next_bit(zone->compaction.index.used[ring], end,
-			     compact_bucket(most)) < end;
+	/* a bit that changes meanwhile is one block more or less */
+	return data_race(find_next_bit(zone->compaction.index.used[ring], end,
+				       compact_bucket(most))) < end;
 }
 
 /**
  * compact_index_worth_scanning - is there a target that is not nearly full?
  * @zone: where
- * @free_limit: as for compact_index_claim_target()
+ * @limit: as for compact_index_claim_target()
  *
  * Context: any. No lock is taken: the answer is a hint.
  */
-bool compact_index_worth_scanning(struct zone *zone, unsigned int free_limit)
+bool compact_index_worth_scanning(struct zone *zone,
+				  const struct compact_limit *limit)
 {
-	return any_between(zone, COMPACT_RING_PARKED, COMPACT_SCAN_WORTH,
-			   pageblock_nr_pages) ||
-	       (free_limit >= COMPACT_SCAN_WORTH &&
+	return (limit->parked >= COMPACT_SCAN_WORTH &&
+		any_between(zone, COMPACT_RING_PARKED, COMPACT_SCAN_WORTH,
+			    limit->parked)) ||
+	       (limit->free >= COMPACT_SCAN_WORTH &&
 		any_between(zone, COMPACT_RING_MOVABLE, COMPACT_SCAN_WORTH,
-			    free_limit));
-}
-
-/**
- * compact_index_run - a number for a run over a zone
- *
- * Return: never 0. One that is used again after four thousand million runs costs a
- * block that is not tried.
- */
-u32 compact_index_run(void)
-{
-	static atomic_t runs;
-
-	return (u32)atomic_inc_return(&runs) ?: compact_index_run();
-}
-
-static void park(struct compact_entry *entry)
-{
-	unsigned int level = min_t(unsigned int, entry->failures,
-				   PARK_LEVELS - 1);
-
-	entry->parked = 1;
-	entry->failures = level + 1;
-	entry->until = (u32)jiffies + ((u32)PARK_JIFFIES << level);
+			    limit->free));
 }
 
 /**
@@ -322,29 +410,28 @@ static void park(struct compact_entry *entry)
  * @zone: its zone
  * @pfn: any page of it
  * @how: what has become of it; if it is wholly free by now, that is of no account
- * @run: whose claim it was
  *
  * Context: process context. Takes zone->lock.
  */
 void compact_index_release(struct zone *zone, unsigned long pfn,
-			   enum compact_block_end how, u32 run)
+			   enum compact_block_end how)
 {
+	struct compact_index *index = &zone->compaction.index;
 	struct compact_entry *entry;
 	unsigned long flags;
 	int idx = compact_scan_begin();
-	struct page *page = pfn_to_online_page(pfn);
 
-	/* it may have gone offline meanwhile, and its entry with it */
-	if (!page || page_zone(page) != zone)
+	if (!is_online(zone, pfn))
 		goto out;
 	spin_lock_irqsave(&zone->lock, flags);
 	entry = compact_entry(zone, pfn);
 	if (entry->ring == COMPACT_RING_CLAIMED) {
 		entry->ring = COMPACT_RING_NONE;
-		if (how == COMPACT_BLOCK_TRIED && !entry->parked)
-			entry->until = run;
-		else if (how != COMPACT_BLOCK_AS_IT_IS &&
-			 entry->free < pageblock_nr_pages)
+		index->claimed--;
+		if (how != COMPACT_BLOCK_AS_IT_IS)
+			entry->failed_at = ++index->failed % FAILED_UNITS;
+		if (how == COMPACT_BLOCK_SPOILED &&
+		    entry->free < pageblock_nr_pages)
 			park(entry);
 		compact_index_file(zone, entry, pfn >> pageblock_order);
 	}

@@ -45,9 +45,10 @@ struct compact_block {
  * @target: the block that is being filled, from the first pfn not looked at
  * @linear: how far the linear policy has come, how far others with it, whether it
  *	went on from where an earlier run stopped, and whether it goes its own way
- * @cheapest: the cheapest-first policy's number for the run, when it began, how
- *	many pages of the source were free, how many targets in a row have given
- *	nothing, and what it has claimed
+ * @cheapest: the cheapest-first policy's beginning and how many blocks it has tried,
+ *	the bucket of the last, what may be filled, how many targets in a row have
+ *	given nothing, what it has claimed, and whether others had claims when there
+ *	was none left
  * @freepages: free pages taken from the buddy lists, by order, not prepared
  * @spare: prepared order-0 pages that migration handed back
  * @nr_freepages: number of base pages on @freepages
@@ -93,12 +94,15 @@ struct compact_control {
 		bool alone;
 	} linear;
 	struct {
-		u32 run;
 		u32 began;
-		unsigned int source_free;
+		unsigned long tries;
+		unsigned int from;
+		unsigned int free_limit;
+		unsigned int parked_limit;
 		unsigned int barren;
 		bool source;
 		bool target;
+		bool missed;
 	} cheapest;
 
 	struct list_head freepages[MAX_ORDER];

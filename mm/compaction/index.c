@@ -23,7 +23,7 @@
  * Who takes a block out of here, and for what, is in claim.c.
  *
  * A wholly free block of 2^16 pages, the most that an architecture has, is counted as
- * full. That is as good: neither is filed.
+ * full. Neither is filed, so that is as good.
  *
  * All of it is protected by zone->lock.
  */
@@ -36,8 +36,6 @@
 #include <linux/page-isolation.h>
 #include "internal.h"
 
-/* So many pages that become free make it worth another try. */
-#define PARK_GRAIN		(pageblock_nr_pages / 8)
 /* Buckets up to this one are one page wide. */
 #define NARROW			16
 #define NARROW_SHIFT		4
@@ -131,23 +129,46 @@ static bool filed(const struct compact_entry *entry)
 	       entry->ring != COMPACT_RING_CLAIMED;
 }
 
+static bool is_parked(enum compact_ring ring)
+{
+	return ring == COMPACT_RING_PARKED || ring == COMPACT_RING_PARKED_OTHER;
+}
+
+#ifdef CONFIG_SPARSEMEM
+/* Blocks can be larger than what is added to memory as one. */
+static bool has_page(unsigned long pfn)
+{
+	return pfn_section_valid(__pfn_to_section(pfn), pfn);
+}
+#else
+static bool has_page(unsigned long pfn)
+{
+	return true;
+}
+#endif
+
 /*
- * Which kind of block is it? One that lies in two zones has an entry that both write
- * to, so it is never filed.
+ * One that lies in two zones has an entry that both write to, and one with a hole at
+ * an end is nothing for the scanners. Such blocks are never filed.
  */
+static bool is_whole(struct zone *zone, unsigned long pfn)
+{
+	unsigned long last = pfn + pageblock_nr_pages - 1;
+
+	return pfn >= zone->zone_start_pfn && last < zone_end_pfn(zone) &&
+	       has_page(pfn) && page_zone(pfn_to_page(pfn)) == zone &&
+	       has_page(last) && page_zone(pfn_to_page(last)) == zone;
+}
+
 static enum compact_ring kind_of(struct zone *zone, u32 block)
 {
 	unsigned long pfn = compact_index_pfn(block);
-	struct page *page = pfn_to_page(pfn);
 	int migratetype;
 
-	if (pfn < zone->zone_start_pfn ||
-	    pfn + pageblock_nr_pages > zone_end_pfn(zone) ||
-	    page_zone(page) != zone ||
-	    page_zone(page + pageblock_nr_pages - 1) != zone)
+	if (!is_whole(zone, pfn))
 		return COMPACT_RING_NONE;
 
-	migratetype = get_pageblock_migratetype(page);
+	migratetype = get_pageblock_migratetype(pfn_to_page(pfn));
 	if (is_migrate_isolate(migratetype))
 		return COMPACT_RING_NONE;
 	return is_migrate_movable(migratetype) ? COMPACT_RING_MOVABLE :
@@ -163,9 +184,10 @@ static enum compact_ring ring_of(struct zone *zone,
 	if (!entry->free || entry->free >= pageblock_nr_pages)
 		return COMPACT_RING_NONE;
 	kind = kind_of(zone, block);
-	if (kind == COMPACT_RING_MOVABLE && entry->parked)
-		return COMPACT_RING_PARKED;
-	return kind;
+	if (!entry->parked || kind == COMPACT_RING_NONE)
+		return kind;
+	return kind == COMPACT_RING_MOVABLE ? COMPACT_RING_PARKED :
+					      COMPACT_RING_PARKED_OTHER;
 }
 
 /* Where it belongs, whether it is in a ring or not; it must not be claimed. */
@@ -185,29 +207,32 @@ void compact_index_file(struct zone *zone, struct compact_entry *entry,
 		add_to_ring(zone, entry, block, ring, bucket);
 }
 
-/* All that was known of it is of no use any more. */
-static void forgive(struct compact_entry *entry)
+/*
+ * It is worth another try if an eighth of it, or a little more, has become free; and
+ * once all of it was free, nothing that was known of it holds.
+ */
+static void let_go(struct compact_entry *entry)
 {
-	entry->parked = 0;
-	entry->failures = 0;
-	entry->until = 0;
+	if (entry->free == pageblock_nr_pages) {
+		entry->parked = 0;
+		entry->failures = 0;
+	} else if (entry->parked && entry->free >= (entry->eighths + 2) *
+						   (pageblock_nr_pages / 8)) {
+		entry->parked = 0;
+	}
 }
 
 /* The slow part of compact_index_change(). */
 void __compact_index_refile(struct zone *zone, struct compact_entry *entry,
-			    unsigned long pfn, bool freed)
+			    unsigned long pfn)
 {
 	lockdep_assert_held(&zone->lock);
-	if (entry->free == pageblock_nr_pages)
-		forgive(entry);
-	else if (freed && entry->parked &&
-		 entry->free % PARK_GRAIN < COMPACT_INDEX_GRAIN)
-		entry->until = (u32)jiffies;
-
+	let_go(entry);
 	if (entry->ring == COMPACT_RING_CLAIMED)
 		return;
 	/* the usual case, without a look at the block */
-	if (filed(entry) && entry->free && entry->free < pageblock_nr_pages &&
+	if (filed(entry) && entry->parked == is_parked(entry->ring) &&
+	    entry->free && entry->free < pageblock_nr_pages &&
 	    entry->bucket == compact_bucket(entry->free))
 		return;
 	compact_index_file(zone, entry, pfn >> pageblock_order);
@@ -240,7 +265,7 @@ void __compact_index_whole(struct zone *zone, unsigned long pfn,
 		struct compact_entry *entry = compact_entry(zone, pfn);
 
 		entry->free = freed ? pageblock_nr_pages : 0;
-		__compact_index_refile(zone, entry, pfn, freed);
+		__compact_index_refile(zone, entry, pfn);
 	}
 }
 
@@ -264,6 +289,8 @@ void compact_index_forget(struct zone *zone, unsigned long start_pfn,
 		if (filed(entry))
 			compact_index_unfile(zone, entry,
 					     pfn >> pageblock_order);
+		else if (entry->ring == COMPACT_RING_CLAIMED)
+			zone->compaction.index.claimed--;
 		memset(entry, 0, sizeof(*entry));
 	}
 }

@@ -7,11 +7,15 @@
 #define _MM_COMPACTION_INDEX_H
 
 #include <linux/compaction_zone.h>
+#include <linux/jiffies.h>
 #include <linux/mmzone.h>
 
 #ifdef CONFIG_COMPACTION
 
-/* A block is looked at again when its count of free pages leaves such a range. */
+/*
+ * A block is looked at again when its count of free pages leaves such a range, or it
+ * was full.
+ */
 #define COMPACT_INDEX_GRAIN	4U
 /* The orders of free pages that are filled just as they come on the free lists. */
 #define COMPACT_LISTED_ORDERS	3
@@ -36,7 +40,7 @@ static inline struct compact_entry *compact_entry(struct zone *zone,
 
 void compact_index_init(struct zone *zone);
 void __compact_index_refile(struct zone *zone, struct compact_entry *entry,
-			    unsigned long pfn, bool freed);
+			    unsigned long pfn);
 void __compact_index_whole(struct zone *zone, unsigned long pfn,
 			   unsigned int order, bool freed);
 void compact_index_forget(struct zone *zone, unsigned long start_pfn,
@@ -69,8 +73,8 @@ static inline void compact_index_change(struct zone *zone, unsigned long pfn,
 	entry = compact_entry(zone, pfn);
 	before = entry->free;
 	entry->free = freed ? before + (1U << order) : before - (1U << order);
-	if ((before ^ entry->free) & ~(COMPACT_INDEX_GRAIN - 1))
-		__compact_index_refile(zone, entry, pfn, freed);
+	if (((before ^ entry->free) & ~(COMPACT_INDEX_GRAIN - 1)) || !before)
+		__compact_index_refile(zone, entry, pfn);
 }
 
 /**
@@ -78,23 +82,27 @@ static inline void compact_index_change(struct zone *zone, unsigned long pfn,
  * @zone: its zone
  * @pfn: where it begins
  * @order: how large it is
+ * @migratetype: of the list that it is put on
  *
- * Small pages of blocks that are not nearly full go to the end of the free lists, so
- * that those of blocks that are full anyway are taken first.
+ * For a while after the zone was compacted, small pages of blocks that are not nearly
+ * full go to the end of the free lists, so that those of blocks that are full anyway
+ * are taken first.
  *
  * Context: zone->lock is held.
  */
 static inline bool compact_index_spares(struct zone *zone, unsigned long pfn,
-					unsigned int order)
+					unsigned int order, int migratetype)
 {
-	return order < COMPACT_LISTED_ORDERS &&
+	return order < COMPACT_LISTED_ORDERS && is_migrate_movable(migratetype) &&
+	       time_before32((u32)jiffies,
+			     READ_ONCE(zone->compaction.index.spare_until)) &&
 	       compact_entry(zone, pfn)->free > pageblock_nr_pages / 4;
 }
 
 #else /* CONFIG_COMPACTION */
 
 static inline bool compact_index_spares(struct zone *zone, unsigned long pfn,
-					unsigned int order)
+					unsigned int order, int migratetype)
 {
 	return false;
 }

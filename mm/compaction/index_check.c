@@ -53,11 +53,17 @@ bool compact_index_check_block(struct zone *zone, unsigned long pfn)
 {
 	unsigned int noted = compact_entry(zone, pfn)->free;
 	unsigned int free = (u16)count_free(zone, pfn);
+	static bool warned;
 
 	lockdep_assert_held(&zone->lock);
-	return !WARN_ONCE(noted != free,
-			  "compaction: block at pfn %#lx has %u free pages, not %u\n",
-			  pfn, free, noted);
+	if (noted == free)
+		return true;
+	/* later, as a console may want zone->lock */
+	if (!warned)
+		printk_deferred("WARNING: compaction: block at pfn %#lx has %u free pages, not %u\n",
+				pfn, free, noted);
+	warned = true;
+	return false;
 }
 
 static bool in_ring(struct zone *zone, struct compact_entry *entry, u32 block)

@@ -163,60 +163,57 @@ static void isolated_block_is_not_filed(struct kunit *test)
 	test_free_pages(pfn, 2);
 }
 
-static int claim_movable(struct zone *zone, struct compact_block *block)
+static bool claim_movable(struct zone *zone, u32 began,
+			  struct compact_claim *claim)
 {
 	const struct compact_wish wish = {
-		.run = compact_index_run(),
-		.began = (u32)jiffies,
+		.began = began,
 		.ring = COMPACT_RING_MOVABLE,
 	};
 
-	return compact_index_claim_source(zone, &wish, block);
+	return compact_index_claim_source(zone, &wish, claim);
 }
 
-/* Blocks that a test claims until it has its own; the others are given back. */
+/* Claim blocks until it is this one's turn. They stay claimed. */
 static bool claims_source(struct zone *zone, unsigned long pfn)
 {
-	struct compact_block block;
-	bool found = false;
-	int ret;
+	u32 began = compact_index_begin(zone);
+	struct compact_claim claim;
 
-	while (!found) {
-		ret = claim_movable(zone, &block);
-		if (ret == -ENOENT)
-			break;
-		found = ret > 0 && block.start_pfn == pfn;
-	}
-	return found;
+	while (claim_movable(zone, began, &claim))
+		if (claim.block.start_pfn == pfn)
+			return true;
+	return false;
 }
 
-static void release_all(struct zone *zone, unsigned long but)
+static void release_all(struct zone *zone)
 {
 	unsigned long pfn;
 
 	for (pfn = zone->zone_start_pfn; pfn < zone_end_pfn(zone);
 	     pfn = pageblock_end_pfn(pfn))
-		if (ring_at(pfn) == COMPACT_RING_CLAIMED &&
-		    pageblock_start_pfn(pfn) != but)
-			compact_index_release(zone, pfn, COMPACT_BLOCK_AS_IT_IS, 0);
+		if (ring_at(pfn) == COMPACT_RING_CLAIMED)
+			compact_index_release(zone, pfn, COMPACT_BLOCK_AS_IT_IS);
 }
 
 static void emptiest_is_claimed_once(struct kunit *test)
 {
 	unsigned long near = movable_block(test, 2), far = movable_block(test, 7);
 	struct zone *zone = page_zone(pfn_to_page(near));
-	struct compact_block block;
-	int free;
+	struct compact_claim claim;
 
-	free = claim_movable(zone, &block);
-	KUNIT_EXPECT_EQ(test, free, pageblock_nr_pages - 2);
-	KUNIT_EXPECT_EQ(test, block.start_pfn, near);
+	KUNIT_ASSERT_TRUE(test, claim_movable(zone, compact_index_begin(zone),
+					      &claim));
+	KUNIT_EXPECT_EQ(test, claim.free, pageblock_nr_pages - 2);
+	KUNIT_EXPECT_EQ(test, claim.block.start_pfn, near);
+	KUNIT_EXPECT_FALSE(test, claim.parked);
 	KUNIT_EXPECT_TRUE(test, claims_source(zone, far));
 	KUNIT_EXPECT_FALSE(test, claims_source(zone, near));
 
-	release_all(zone, 0);
+	release_all(zone);
+	KUNIT_EXPECT_EQ(test, zone->compaction.index.claimed, 0);
 	KUNIT_EXPECT_TRUE(test, claims_source(zone, near));
-	release_all(zone, 0);
+	release_all(zone);
 	KUNIT_EXPECT_EQ(test, compact_index_check(zone), 0);
 	test_free_pages(near, 2);
 	test_free_pages(far, 7);
@@ -225,23 +222,21 @@ static void emptiest_is_claimed_once(struct kunit *test)
 /* Both are in one bucket, and one of them has more free pages than are allowed. */
 static void fullest_is_target(struct kunit *test)
 {
+	const struct compact_limit limit = { .free = 16, .parked = 16 };
 	unsigned int used = pageblock_nr_pages - 16, less = used - 8;
 	unsigned long full = movable_block(test, used);
 	unsigned long over = movable_block(test, less);
 	struct zone *zone = page_zone(pfn_to_page(full));
+	struct compact_claim claim;
 	bool found = false;
-	struct compact_block block;
-	int free;
 
-	while ((free = compact_index_claim_target(zone, 16, &block)) > 0) {
-		if (!entry_at(block.start_pfn)->parked)
-			KUNIT_EXPECT_LE(test, free, 16);
-		KUNIT_EXPECT_NE(test, block.start_pfn, over);
-		found |= block.start_pfn == full;
+	while (compact_index_claim_target(zone, &limit, &claim)) {
+		KUNIT_EXPECT_LE(test, claim.free, 16);
+		KUNIT_EXPECT_NE(test, claim.block.start_pfn, over);
+		found |= claim.block.start_pfn == full;
 	}
-	KUNIT_EXPECT_EQ(test, free, -ENOENT);
 	KUNIT_EXPECT_TRUE(test, found);
-	release_all(zone, 0);
+	release_all(zone);
 	test_free_pages(full, used);
 	test_free_pages(over, less);
 }
@@ -253,61 +248,99 @@ static u32 spoil(struct kunit *test, unsigned long pfn)
 	u32 left;
 
 	KUNIT_ASSERT_TRUE(test, claims_source(zone, pfn));
-	compact_index_release(zone, pfn, COMPACT_BLOCK_SPOILED, 0);
-	left = entry_at(pfn)->until - (u32)jiffies;
-	release_all(zone, 0);
+	compact_index_release(zone, pfn, COMPACT_BLOCK_SPOILED);
+	left = (entry_at(pfn)->until - (u32)jiffies / COMPACT_PARK_JIFFIES) %
+	       COMPACT_PARK_UNITS;
+	release_all(zone);
+	KUNIT_EXPECT_EQ(test, ring_at(pfn), COMPACT_RING_PARKED);
 	KUNIT_EXPECT_FALSE(test, claims_source(zone, pfn));
-	release_all(zone, 0);
+	release_all(zone);
 	return left;
 }
 
 static void failed_block_is_parked(struct kunit *test)
 {
-	unsigned int used = pageblock_nr_pages / 4 + 8;
+	unsigned int eighth = pageblock_nr_pages / 8, used = 2 * eighth + 8;
 	unsigned long pfn = movable_block(test, used);
 	struct zone *zone = page_zone(pfn_to_page(pfn));
 	u32 first, second;
 
 	first = spoil(test, pfn);
-	/* an eighth of it is free more than before, if counted from the end */
-	test_free_pages(pfn, 8);
+	test_free_pages(pfn, eighth + 7);
+	KUNIT_EXPECT_EQ(test, ring_at(pfn), COMPACT_RING_PARKED);
+	/* now seven eighths of it are free, of which five were when it was parked */
+	test_free_pages(pfn + eighth + 7, 1);
+	KUNIT_EXPECT_EQ(test, ring_at(pfn), COMPACT_RING_MOVABLE);
 	second = spoil(test, pfn);
 	KUNIT_EXPECT_GT(test, second, first);
-	test_free_pages(pfn + 8, pageblock_nr_pages / 8);
+
+	/* or the time has come */
+	entry_at(pfn)->until = (u32)jiffies / COMPACT_PARK_JIFFIES;
 	KUNIT_EXPECT_GT(test, spoil(test, pfn), second);
 	KUNIT_EXPECT_EQ(test, compact_index_check(zone), 0);
 
-	/* or the time has come */
-	entry_at(pfn)->until = (u32)jiffies;
-	KUNIT_EXPECT_TRUE(test, claims_source(zone, pfn));
-	release_all(zone, 0);
-	used -= pageblock_nr_pages / 8 + 8;
-	test_free_pages(pfn + pageblock_nr_pages / 8 + 8, used);
+	/* or it was free as a whole */
+	test_free_pages(pfn + eighth + 8, eighth);
+	KUNIT_EXPECT_FALSE(test, entry_at(pfn)->parked);
+	KUNIT_EXPECT_FALSE(test, entry_at(pfn)->failures);
 }
 
-/* Its time may come while the run goes on. */
-static void run_leaves_what_it_has_parked(struct kunit *test)
+/* Whatever others do: as many blocks as there are, and no more. */
+static void two_runs_that_fail_both_end(struct kunit *test)
 {
-	unsigned long pfn = movable_block(test, 2);
+	unsigned long pfn = movable_block(test, 2), other = movable_block(test, 3);
 	struct zone *zone = page_zone(pfn_to_page(pfn));
-	struct compact_wish wish = {
-		.run = compact_index_run(),
-		.began = (u32)jiffies,
-		.ring = COMPACT_RING_MOVABLE,
-	};
-	struct compact_block block;
+	unsigned long blocks = zone->spanned_pages / pageblock_nr_pages, nr = 0;
+	u32 began = compact_index_begin(zone);
+	struct compact_claim claim[2];
+	bool more = claim_movable(zone, began, &claim[0]);
 
-	KUNIT_ASSERT_GT(test, compact_index_claim_source(zone, &wish, &block), 0);
-	KUNIT_ASSERT_EQ(test, block.start_pfn, pfn);
-	compact_index_release(zone, pfn, COMPACT_BLOCK_SPOILED, wish.run);
-	schedule_timeout_uninterruptible(entry_at(pfn)->until - (u32)jiffies + 1);
+	KUNIT_ASSERT_TRUE(test, more);
+	while (more && nr++ <= blocks) {
+		more = claim_movable(zone, began, &claim[nr % 2]);
+		compact_index_release(zone, claim[(nr + 1) % 2].block.start_pfn,
+				      COMPACT_BLOCK_FAILED);
+	}
+	KUNIT_EXPECT_FALSE(test, more);
+	release_all(zone);
 
-	while (compact_index_claim_source(zone, &wish, &block) > 0)
-		KUNIT_EXPECT_NE(test, block.start_pfn, pfn);
-	release_all(zone, 0);
+	/* those that begin now may try them all */
 	KUNIT_EXPECT_TRUE(test, claims_source(zone, pfn));
-	release_all(zone, 0);
+	release_all(zone);
 	test_free_pages(pfn, 2);
+	test_free_pages(other, 3);
+}
+
+/* Of those whose time has come, each has its turn, however many there are. */
+static void all_parked_blocks_are_let_go(struct kunit *test)
+{
+	unsigned int nr = 0, used, step = pageblock_nr_pages / 16;
+	unsigned long pfn[12];
+	struct compact_claim claim;
+	struct zone *zone;
+
+	for (nr = 0; nr < ARRAY_SIZE(pfn); nr++)
+		pfn[nr] = movable_block(test, (nr + 1) * step);
+	zone = page_zone(pfn_to_page(pfn[0]));
+	for (nr = 0; nr < ARRAY_SIZE(pfn); nr++) {
+		KUNIT_ASSERT_TRUE(test, claims_source(zone, pfn[nr]));
+		compact_index_release(zone, pfn[nr], COMPACT_BLOCK_SPOILED);
+		release_all(zone);
+	}
+	schedule_timeout_uninterruptible(2 * COMPACT_PARK_JIFFIES);
+
+	/* the first stays in the way: it is parked again each time */
+	for (nr = 0; nr < ARRAY_SIZE(pfn); nr++) {
+		if (claim_movable(zone, compact_index_begin(zone), &claim))
+			compact_index_release(zone, claim.block.start_pfn,
+					      COMPACT_BLOCK_SPOILED);
+	}
+	for (nr = 0; nr < ARRAY_SIZE(pfn); nr++) {
+		used = (nr + 1) * step;
+		KUNIT_EXPECT_TRUE(test, !entry_at(pfn[nr])->parked ||
+				  entry_at(pfn[nr])->failures > 1);
+		test_free_pages(pfn[nr], used);
+	}
 }
 
 static struct kunit_case index_test_cases[] = {
@@ -318,7 +351,8 @@ static struct kunit_case index_test_cases[] = {
 	KUNIT_CASE(emptiest_is_claimed_once),
 	KUNIT_CASE(fullest_is_target),
 	KUNIT_CASE(failed_block_is_parked),
-	KUNIT_CASE(run_leaves_what_it_has_parked),
+	KUNIT_CASE(two_runs_that_fail_both_end),
+	KUNIT_CASE(all_parked_blocks_are_let_go),
 	{ }
 };
 

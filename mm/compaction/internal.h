@@ -11,8 +11,9 @@
  *             zone.c              one run over one zone: block after block,
  *            /   |   \            batch after batch, until nothing is left to
  *           v    |    v           do or the caller has what it wanted
- *    choose.c    |    choose.c    which block to empty?   which one to fill?
- *        |       |        |
+ *   cheapest.c   |   cheapest.c   which block to empty?   which one to fill?
+ *        |       |        |       (claim.c, index.c: which is how full, and
+ *        |       |        |       who has it? choose.c: what will do at all)
  *        v       |        v
  *    source.c    |    target.c    take movable pages     take free pages off
  *        |       |        |       off their LRU list     the buddy lists
@@ -26,8 +27,8 @@
  * under a scanner.
  *
  * Choosing a block and working on it are kept apart: source.c and target.c are
- * given a block and never ask where it came from, and a policy in choose.c
- * never touches a page's state.
+ * given a block and never ask where it came from, and a policy in cheapest.c or
+ * choose.c never touches a page's state.
  *
  * A page is in exactly one of these places, and each failing path leads back
  * to the first of its row:
@@ -45,7 +46,8 @@
  * for at most COMPACT_CLUSTER_MAX pages:
  *
  *   lruvec->lru_lock	to unlink a batch of pages from its LRU lists
- *   zone->lock		to take free pages and to give them back
+ *   zone->lock		to take free pages and to give them back, and to look
+ *			at entries of the index, a few of each bucket
  *
  * Neither is held across a call into migration, which takes the page lock and,
  * below it, the rmap locks. Dropping a page reference can take lru_lock, so no
@@ -69,9 +71,10 @@
  * @begin: called once, before anything else
  * @next_source: find the next block to empty and put it in cc->source
  * @next_target: find the next block to fill and put it in cc->target
- * @listed_limit: free pages may be taken just as they come on the free lists, from
- *	blocks that have at most so many of them; 0, or no such function: from blocks
- *	that @next_target names alone
+ * @use_lists: whether free pages are to be taken just as they come on the free lists,
+ *	besides those of the blocks that @next_target names; may be NULL
+ * @may_fill: whether a page that is met there may be taken, by what the index knows of
+ *	its block; zone->lock is held
  * @listed: so many pages have been looked at there, and so many taken
  * @end: called once, after the last block; says whether every block of the zone
  *	has had its turn, and remembers what is worth it
@@ -83,7 +86,9 @@ struct compact_policy {
 	void (*begin)(struct compact_control *cc);
 	bool (*next_source)(struct compact_control *cc);
 	bool (*next_target)(struct compact_control *cc);
-	unsigned int (*listed_limit)(struct compact_control *cc);
+	bool (*use_lists)(struct compact_control *cc);
+	bool (*may_fill)(struct compact_control *cc,
+			 const struct compact_entry *entry);
 	void (*listed)(struct compact_control *cc, unsigned int looks,
 		       unsigned int pages);
 	bool (*end)(struct compact_control *cc);
@@ -139,37 +144,72 @@ void compact_index_unfile(struct zone *zone, struct compact_entry *entry,
 /* A block with so many free pages is worth scanning for them. */
 #define COMPACT_SCAN_WORTH	(pageblock_nr_pages / 4)
 
+/*
+ * How long blocks are parked is a multiple of this. An entry that nobody looks at for
+ * as long as it takes to count to COMPACT_PARK_UNITS may be parked for longer than it
+ * should.
+ */
+#define COMPACT_PARK_JIFFIES	max(HZ / 8, 1)
+#define COMPACT_PARK_UNITS	BIT(7)
+
 /* What has become of a block that a run had claimed. */
 enum compact_block_end {
 	COMPACT_BLOCK_AS_IT_IS,		/* to be chosen again, by anybody */
-	COMPACT_BLOCK_TRIED,		/* but not by this run */
+	COMPACT_BLOCK_FAILED,		/* but by no run that has begun already */
 	COMPACT_BLOCK_SPOILED,		/* by nobody, for a while */
 };
 
 /**
  * struct compact_wish - what kind of block is to be emptied
- * @run: whose wish it is; blocks that this run has tried already are left out
- * @began: in jiffies, when the run began
+ * @began: of compact_index_begin(); blocks that have been tried since are left out
+ * @from: the bucket to begin with
  * @ring: %COMPACT_RING_MOVABLE or %COMPACT_RING_OTHER
  * @both: if a block of the other kind is cheaper, that one
  * @parked: if there is none, one that is parked
  */
 struct compact_wish {
-	u32 run;
 	u32 began;
+	unsigned int from;
 	enum compact_ring ring;
 	bool both;
 	bool parked;
 };
 
-u32 compact_index_run(void);
-int compact_index_claim_source(struct zone *zone, const struct compact_wish *wish,
-			       struct compact_block *block);
-int compact_index_claim_target(struct zone *zone, unsigned int free_limit,
-			       struct compact_block *block);
-bool compact_index_worth_scanning(struct zone *zone, unsigned int free_limit);
+/**
+ * struct compact_limit - how many free pages may a block have that is to be filled?
+ * @free: one that may be emptied itself
+ * @parked: one that is parked
+ */
+struct compact_limit {
+	unsigned int free;
+	unsigned int parked;
+};
+
+/**
+ * struct compact_claim - a block that a run has claimed
+ * @block: which
+ * @free: how many of its pages were free then
+ * @parked: whether it was parked
+ */
+struct compact_claim {
+	struct compact_block block;
+	unsigned int free;
+	bool parked;
+};
+
+u32 compact_index_begin(struct zone *zone);
+bool compact_index_claim_source(struct zone *zone, const struct compact_wish *wish,
+				struct compact_claim *claim);
+bool compact_index_claim_target(struct zone *zone,
+				const struct compact_limit *limit,
+				struct compact_claim *claim);
+bool compact_index_claim_target_at(struct zone *zone, unsigned long pfn,
+				   const struct compact_limit *limit,
+				   struct compact_claim *claim);
+bool compact_index_worth_scanning(struct zone *zone,
+				  const struct compact_limit *limit);
 void compact_index_release(struct zone *zone, unsigned long pfn,
-			   enum compact_block_end how, u32 run);
+			   enum compact_block_end how);
 
 /* index_check.c */
 #ifdef CONFIG_COMPACTION_INDEX_CHECK

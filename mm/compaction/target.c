@@ -165,19 +165,30 @@ static bool scan_target(struct compact_control *cc)
 	return left;
 }
 
-/*
- * May this page of a free list be taken? Not if somebody works on its block, or the
- * block is so empty that it may be emptied itself. It can be of another type than the
- * list, if a single page was taken from it.
- */
-static bool listed_suitable(struct compact_control *cc, struct page *page,
-			    unsigned int limit)
+/* A page can be of another type than its list, if it was taken from a larger one. */
+static bool may_fill(struct compact_control *cc, struct page *page)
 {
-	struct compact_entry *entry = compact_entry(cc->zone, page_to_pfn(page));
-
-	return entry->ring != COMPACT_RING_CLAIMED &&
-	       (entry->free <= limit || entry->parked) &&
+	return cc->policy->may_fill(cc, compact_entry(cc->zone,
+						      page_to_pfn(page))) &&
 	       is_migrate_movable(get_pageblock_migratetype(page));
+}
+
+/* What has been looked at on the free lists, and what of it was taken. */
+struct listed {
+	unsigned int looks;
+	unsigned int passed;
+	unsigned long start_pfn;
+	unsigned long end_pfn;
+};
+
+static void take_listed_page(struct compact_control *cc, struct page *page,
+			     struct listed *listed)
+{
+	unsigned long pfn = page_to_pfn(page);
+
+	listed->start_pfn = min(listed->start_pfn, pfn);
+	listed->end_pfn = max(listed->end_pfn, pfn + (1UL << buddy_order(page)));
+	take_one(cc, page);
 }
 
 /*
@@ -186,49 +197,52 @@ static bool listed_suitable(struct compact_control *cc, struct page *page,
  * too empty go to the end of their list: they are not met again soon, and allocations
  * leave those blocks alone the longer.
  */
-static unsigned int take_from_list(struct compact_control *cc, unsigned int order,
-				   unsigned int limit, unsigned int *looks)
+static void take_from_list(struct compact_control *cc, unsigned int order,
+			   struct listed *listed)
 {
 	struct list_head *list =
 		&cc->zone->free_area[order].free_list[MIGRATE_MOVABLE];
 	struct page *page, *next, *passed = NULL;
-	unsigned int had = cc->nr_freepages;
 
 	list_for_each_entry_safe(page, next, list, buddy_list) {
 		if (cc->nr_freepages >= cc->nr_migratepages ||
-		    !cc->refused_order || *looks == COMPACT_CLUSTER_MAX ||
-		    page == passed)
+		    !cc->refused_order || page == passed ||
+		    listed->looks == COMPACT_CLUSTER_MAX)
 			break;
-		++*looks;
-		if (listed_suitable(cc, page, limit)) {
-			take_one(cc, page);
+		listed->looks++;
+		if (may_fill(cc, page)) {
+			take_listed_page(cc, page, listed);
 			continue;
 		}
+		listed->passed++;
 		list_move_tail(&page->buddy_list, list);
 		if (!passed)
 			passed = page;
 	}
-	return cc->nr_freepages - had;
 }
 
 /* Returns false if it is not worth while to go on like that. */
 static bool take_listed(struct compact_control *cc)
 {
-	unsigned int order, looks = 0, nr = 0, limit = 0;
+	struct listed listed = { .start_pfn = ULONG_MAX };
+	unsigned int order, nr = cc->nr_freepages;
 	unsigned long flags;
 
-	if (cc->policy->listed_limit)
-		limit = cc->policy->listed_limit(cc);
-	if (!limit)
+	if (!cc->policy->use_lists || !cc->policy->use_lists(cc))
 		return false;
 
 	lock_zone(cc, &flags);
 	for (order = 0; order < COMPACT_LISTED_ORDERS; order++)
-		nr += take_from_list(cc, order, limit, &looks);
+		take_from_list(cc, order, &listed);
 	spin_unlock_irqrestore(&cc->zone->lock, flags);
 
-	cc->policy->listed(cc, looks, nr);
-	cc->total_free_scanned += looks;
+	nr = cc->nr_freepages - nr;
+	cc->policy->listed(cc, listed.looks, nr);
+	cc->total_free_scanned += listed.passed + nr;
+	if (nr)
+		trace_mm_compaction_isolate_freepages(listed.start_pfn,
+						      listed.end_pfn,
+						      listed.passed + nr, nr);
 	count_isolated(nr);
 	return nr;
 }

@@ -260,6 +260,16 @@ static enum compact_result run(struct compact_control *cc)
 	return result;
 }
 
+/*
+ * The last resort leaves nothing out. And an order above that of a pageblock takes
+ * blocks that lie beside each other, of which the index knows nothing.
+ */
+static const struct compact_policy *usual_policy(struct compact_control *cc)
+{
+	return cc->any_target || cc->order > (int)pageblock_order ?
+	       &compact_linear : &compact_cheapest;
+}
+
 /**
  * compact_zone - compact a zone
  * @cc: what to do: zone, order (-1: no page in particular), migratetype,
@@ -280,8 +290,8 @@ static enum compact_result run(struct compact_control *cc)
  * * COMPACT_SUCCESS - a page of the order asked for is free or captured, or the
  *   caller's own goal is reached
  * * COMPACT_COMPLETE - all blocks have been dealt with
- * * COMPACT_PARTIAL_SKIPPED - all blocks that earlier runs had left have been
- *   dealt with
+ * * COMPACT_PARTIAL_SKIPPED - all blocks that earlier runs had left, or that
+ *   nobody else works on, have been dealt with
  * * COMPACT_CONTENDED - stopped for somebody else's sake, killed, or at the
  *   watermark
  */
@@ -300,7 +310,7 @@ enum compact_result compact_zone(struct compact_control *cc)
 	if (!cc->goal)
 		cc->goal = page_goal;
 	if (!cc->policy)
-		cc->policy = cc->any_target ? &compact_linear : &compact_cheapest;
+		cc->policy = usual_policy(cc);
 	cc->policy->begin(cc);
 	lru_add_drain();
 
