@@ -86,21 +86,22 @@ static bool cheapest_end(struct compact_control *cc)
 /*
  * A page for movable use comes from a block of that type, and a page that nobody may
  * move better from one that is spoiled already. Who can wait takes what is cheapest:
- * blocks of other types hold movable pages too. A block that is parked can hold
- * enough in a row for an order that is smaller; and it is to be tried by those who
- * have been told to leave nothing out. Nobody need try more blocks than there are,
+ * blocks of other types hold movable pages too, and one that is parked can hold enough
+ * in a row for an order that is smaller. Parked blocks are also to be tried by those
+ * who have been told to leave nothing out. Nobody need try more blocks than there are,
  * however fast others fill what has been emptied.
  */
 static bool claim_source(struct compact_control *cc, struct compact_claim *claim)
 {
 	bool movable = cc->order < 0 || cc->migratetype == MIGRATE_MOVABLE;
 	bool small = cc->order >= 0 && cc->order < pageblock_order;
+	bool may_wait = cc->mode != MIGRATE_ASYNC;
 	const struct compact_wish wish = {
 		.began = cc->cheapest.began,
 		.from = cc->cheapest.from,
 		.ring = movable ? COMPACT_RING_MOVABLE : COMPACT_RING_OTHER,
-		.both = cc->mode != MIGRATE_ASYNC,
-		.parked = small || cc->from_the_ends,
+		.both = may_wait,
+		.parked = (small && may_wait) || cc->from_the_ends,
 	};
 
 	return cc->cheapest.tries++ <= cc->zone->spanned_pages >> pageblock_order &&
