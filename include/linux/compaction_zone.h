@@ -92,6 +92,7 @@ enum compact_ring {
  * @prev: the block before it
  * @failed_at: the index's count of failures when somebody last tried to empty it and
  *	could not
+ * @weakly: that one had to leave alone what others may move
  * @until: when it may be tried again, if it is parked; see mm/compaction/claim.c
  * @free: base pages on the buddy lists, of whatever type
  * @bucket: which of its ring's
@@ -105,8 +106,9 @@ enum compact_ring {
 struct compact_entry {
 	u32 next;
 	u32 prev;
-	u32 failed_at : 25;
-	u32 until : 7;
+	u32 failed_at : 22;
+	u32 weakly : 1;
+	u32 until : 9;
 	u16 free;
 	u16 bucket : 6;
 	u16 ring : 3;

@@ -26,6 +26,8 @@
 /* What so many looks have shown is half forgotten after as many again. */
 #define LISTED_MEMORY	512
 
+/* How many blocks are tried by those who cannot wait. */
+#define ASYNC_TRIES	128UL
 /* Targets in a row that have given nothing, after which there are none. */
 #define MAX_BARREN	16
 
@@ -57,22 +59,34 @@ static void release_target(struct compact_control *cc)
 		WRITE_ONCE(cc->zone->compaction.index.fill_pfn,
 			   target->start_pfn);
 	cc->cheapest.target = false;
-	cc->cheapest.barren = cc->target_taken ? 0 : cc->cheapest.barren + 1;
+	if (cc->target_taken)
+		cc->cheapest.barren = 0;
+	else
+		cc->cheapest.barren++;
 	compact_index_release(cc->zone, pageblock_start_pfn(target->end_pfn - 1),
 			      COMPACT_BLOCK_AS_IT_IS);
 	target->start_pfn = target->end_pfn;
 }
 
+/* It has to leave some pages alone that others could move. */
+static bool is_weak(struct compact_control *cc)
+{
+	return cc->mode == MIGRATE_ASYNC || !(cc->gfp_mask & __GFP_FS);
+}
+
 static void release_source(struct compact_control *cc)
 {
-	enum compact_block_end how = COMPACT_BLOCK_AS_IT_IS;
+	enum compact_block_end how = COMPACT_BLOCK_FAILED;
 
 	if (!cc->cheapest.source)
 		return;
 	cc->cheapest.source = false;
-	if (cc->migrate_pfn >= cc->source.end_pfn)
-		how = cc->failed_last & SPOILS ? COMPACT_BLOCK_SPOILED :
-						 COMPACT_BLOCK_FAILED;
+	if (cc->migrate_pfn < cc->source.end_pfn)
+		how = COMPACT_BLOCK_AS_IT_IS;
+	else if (cc->failed_last & SPOILS)
+		how = COMPACT_BLOCK_SPOILED;
+	else if (is_weak(cc))
+		how = COMPACT_BLOCK_PASSED;
 	compact_index_release(cc->zone, cc->source.start_pfn, how);
 }
 
@@ -98,13 +112,17 @@ static bool claim_source(struct compact_control *cc, struct compact_claim *claim
 	bool may_wait = cc->mode != MIGRATE_ASYNC;
 	const struct compact_wish wish = {
 		.began = cc->cheapest.began,
+		.weak = is_weak(cc),
 		.from = cc->cheapest.from,
 		.ring = movable ? COMPACT_RING_MOVABLE : COMPACT_RING_OTHER,
 		.both = may_wait,
 		.parked = (small && may_wait) || cc->from_the_ends,
 	};
+	unsigned long most = (cc->zone->spanned_pages >> pageblock_order) + 1;
 
-	return cc->cheapest.tries++ <= cc->zone->spanned_pages >> pageblock_order &&
+	if (!may_wait)
+		most = min(most, ASYNC_TRIES);
+	return cc->cheapest.tries++ < most &&
 	       compact_index_claim_source(cc->zone, &wish, claim);
 }
 
@@ -114,6 +132,8 @@ static bool claim_source(struct compact_control *cc, struct compact_claim *claim
  */
 static void set_source(struct compact_control *cc, const struct compact_claim *claim)
 {
+	if (claim->parked && cc->cheapest.parked_limit > claim->free)
+		release_target(cc);
 	cc->source = claim->block;
 	cc->cheapest.source = true;
 	cc->cheapest.from = compact_bucket(claim->free);
@@ -134,7 +154,7 @@ static bool cheapest_next_source(struct compact_control *cc)
 			return true;
 		}
 		compact_index_release(cc->zone, claim.block.start_pfn,
-				      COMPACT_BLOCK_FAILED);
+				      COMPACT_BLOCK_PASSED);
 		if (compact_should_stop(cc))
 			return false;
 	}

@@ -6,6 +6,8 @@
  * and whoever claimed it owes a release.
  *
  *	claim -> work -> release, as it is	anybody may choose it
+ *			 release, passed	no run that has begun before that, unless
+ *						it may do more
  *			 release, failed	no run that has begun before that
  *			 release, spoiled	parked: nobody, for a while
  *
@@ -14,9 +16,9 @@
  * tried since, and comes to its end whatever others do.
  *
  * A block that holds a page which cannot move is parked, for longer each time that it
- * is found so, until its time has come or an eighth of it becomes free. It is not
- * chosen as a source, and is the better target for that: what is moved there need not
- * move again.
+ * is found so, until its time has come or an eighth of it becomes free, or a little
+ * more. It is not chosen as a source if another will do, and is the better target for
+ * that: what is moved there need not move again.
  *
  * All of it is protected by zone->lock.
  */
@@ -29,11 +31,11 @@
 #define PARK_LEVELS		7
 #define PARK_MAX		BIT(PARK_LEVELS - 1)
 /* What @failed_at counts up to. */
-#define FAILED_UNITS		BIT(25)
+#define FAILED_UNITS		BIT(22)
 /* How many blocks of a bucket are compared, and how many buckets are looked into. */
 #define LOOKS			8
-/* How long after a run pages of emptier blocks are left alone. */
-#define SPARE_JIFFIES		(60 * HZ)
+/* How many blocks are filed anew on the way to that. */
+#define MAX_STALE		64
 
 static const enum compact_ring other_kind[] = {
 	[COMPACT_RING_MOVABLE] = COMPACT_RING_OTHER,
@@ -47,22 +49,25 @@ static u32 park_time(void)
 	return (u32)jiffies / COMPACT_PARK_JIFFIES;
 }
 
+/* What is too far ahead is a time that is long over. */
+static bool park_is_over(const struct compact_entry *entry)
+{
+	return (entry->until - park_time() - 1) % COMPACT_PARK_UNITS >= PARK_MAX;
+}
+
+/* Who tries it before its time has come does not make that any later. */
 static void park(struct compact_entry *entry)
 {
 	unsigned int level = min_t(unsigned int, entry->failures,
 				   PARK_LEVELS - 1);
 
+	if (entry->parked && !park_is_over(entry))
+		return;
 	entry->parked = 1;
 	entry->failures = level + 1;
 	entry->until = (park_time() + (1U << level)) % COMPACT_PARK_UNITS;
 	entry->eighths = min_t(unsigned int, 7,
 			       entry->free * 8UL >> pageblock_order);
-}
-
-/* What is too far ahead is a time that is long over. */
-static bool park_is_over(const struct compact_entry *entry)
-{
-	return (entry->until - park_time() - 1) % COMPACT_PARK_UNITS >= PARK_MAX;
 }
 
 /* Let go those whose time has come, going round the buckets, one of each. */
@@ -93,13 +98,15 @@ static void unpark(struct zone *zone, enum compact_ring ring)
 	}
 }
 
-/* Has anybody tried to empty it since the run began? */
-static bool tried(struct zone *zone, const struct compact_entry *entry, u32 began)
+/* Has anybody who could do as much tried to empty it since the run began? */
+static bool tried(struct zone *zone, const struct compact_entry *entry,
+		  const struct compact_wish *wish)
 {
 	u32 failed = zone->compaction.index.failed;
 
 	return (failed - entry->failed_at) % FAILED_UNITS <
-	       (failed - began) % FAILED_UNITS;
+	       (failed - wish->began) % FAILED_UNITS &&
+	       (!entry->weakly || wish->weak);
 }
 
 /* The emptier is better to be emptied, the fuller to be filled. */
@@ -111,8 +118,9 @@ static bool better(const struct compact_entry *entry,
 
 /*
  * The emptiest or the fullest of the first few blocks of a bucket that will do. Those
- * that belong elsewhere go there on the way, which may leave the bucket empty. Those
- * that belong to another bucket are as good.
+ * that belong elsewhere go there on the way, which may leave the bucket empty; they are
+ * as good if they belong to another bucket of the ring. If none will do, others come
+ * first next time.
  */
 static struct compact_entry *best_of_bucket(struct zone *zone,
 					    enum compact_ring ring,
@@ -123,24 +131,29 @@ static struct compact_entry *best_of_bucket(struct zone *zone,
 	struct compact_index *index = &zone->compaction.index;
 	u32 next = index->first[ring][bucket], block;
 	u32 last = compact_index_entry(zone, next)->prev;
+	unsigned int looks = 0, stale = 0;
 	struct compact_entry *best = NULL;
-	unsigned int looks = 0;
 
 	do {
 		struct compact_entry *entry = compact_index_entry(zone, next);
 
 		block = next;
 		next = entry->next;
+		looks++;
 		if (entry->free > free_limit ||
-		    (source && tried(zone, entry, source->began)))
+		    (source && tried(zone, entry, source)))
 			continue;
 		compact_index_file(zone, entry, block);
-		if (entry->ring == ring &&
-		    (!best || better(entry, best, source))) {
+		if (entry->ring != ring) {
+			looks--;
+			stale++;
+		} else if (!best || better(entry, best, source)) {
 			best = entry;
 			*number = block;
 		}
-	} while (block != last && ++looks < LOOKS);
+	} while (block != last && looks < LOOKS && stale < MAX_STALE);
+	if (!best && block != last)
+		index->first[ring][bucket] = next;
 	return best;
 }
 
@@ -221,7 +234,7 @@ u32 compact_index_begin(struct zone *zone)
 {
 	struct compact_index *index = &zone->compaction.index;
 
-	WRITE_ONCE(index->spare_until, (u32)jiffies + SPARE_JIFFIES);
+	WRITE_ONCE(index->spare_until, (u32)jiffies + COMPACT_SPARE_JIFFIES);
 	return READ_ONCE(index->failed);
 }
 
@@ -234,7 +247,7 @@ u32 compact_index_begin(struct zone *zone)
  * The caller owes a compact_index_release().
  *
  * Context: process context. Takes zone->lock, for as long as it takes to look at a few
- * blocks of each bucket if none will do, and at a few of one or two if one does.
+ * blocks of one bucket or of some; of each, if none will do.
  * Return: false if there is none.
  */
 bool compact_index_claim_source(struct zone *zone, const struct compact_wish *wish,
@@ -405,6 +418,19 @@ bool compact_index_worth_scanning(struct zone *zone,
 			    limit->free));
 }
 
+static void note_failure(struct compact_index *index, struct compact_entry *entry,
+			 enum compact_block_end how)
+{
+	if (how == COMPACT_BLOCK_AS_IT_IS)
+		return;
+	entry->failed_at = ++index->failed % FAILED_UNITS;
+	entry->weakly = how == COMPACT_BLOCK_PASSED;
+	if (how == COMPACT_BLOCK_FAILED)
+		entry->parked = 0;
+	if (how == COMPACT_BLOCK_SPOILED && entry->free < pageblock_nr_pages)
+		park(entry);
+}
+
 /**
  * compact_index_release - a claimed block is to be filed again
  * @zone: its zone
@@ -428,11 +454,7 @@ void compact_index_release(struct zone *zone, unsigned long pfn,
 	if (entry->ring == COMPACT_RING_CLAIMED) {
 		entry->ring = COMPACT_RING_NONE;
 		index->claimed--;
-		if (how != COMPACT_BLOCK_AS_IT_IS)
-			entry->failed_at = ++index->failed % FAILED_UNITS;
-		if (how == COMPACT_BLOCK_SPOILED &&
-		    entry->free < pageblock_nr_pages)
-			park(entry);
+		note_failure(index, entry, how);
 		compact_index_file(zone, entry, pfn >> pageblock_order);
 	}
 	spin_unlock_irqrestore(&zone->lock, flags);

@@ -13,10 +13,12 @@
 #ifdef CONFIG_COMPACTION
 
 /*
- * A block is looked at again when its count of free pages leaves such a range, or it
- * was full.
+ * A block is looked at again when its count of free pages leaves such a range, and when
+ * it is full or was.
  */
 #define COMPACT_INDEX_GRAIN	4U
+/* How long after a run allocations leave pages of emptier blocks alone. */
+#define COMPACT_SPARE_JIFFIES	(60U * HZ)
 /* The orders of free pages that are filled just as they come on the free lists. */
 #define COMPACT_LISTED_ORDERS	3
 
@@ -73,7 +75,8 @@ static inline void compact_index_change(struct zone *zone, unsigned long pfn,
 	entry = compact_entry(zone, pfn);
 	before = entry->free;
 	entry->free = freed ? before + (1U << order) : before - (1U << order);
-	if (((before ^ entry->free) & ~(COMPACT_INDEX_GRAIN - 1)) || !before)
+	if (((before ^ entry->free) & ~(COMPACT_INDEX_GRAIN - 1)) || !before ||
+	    !entry->free)
 		__compact_index_refile(zone, entry, pfn);
 }
 
@@ -93,9 +96,10 @@ static inline void compact_index_change(struct zone *zone, unsigned long pfn,
 static inline bool compact_index_spares(struct zone *zone, unsigned long pfn,
 					unsigned int order, int migratetype)
 {
+	u32 left = READ_ONCE(zone->compaction.index.spare_until) - (u32)jiffies;
+
 	return order < COMPACT_LISTED_ORDERS && is_migrate_movable(migratetype) &&
-	       time_before32((u32)jiffies,
-			     READ_ONCE(zone->compaction.index.spare_until)) &&
+	       left <= COMPACT_SPARE_JIFFIES &&
 	       compact_entry(zone, pfn)->free > pageblock_nr_pages / 4;
 }
 

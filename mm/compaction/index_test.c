@@ -311,6 +311,34 @@ static void two_runs_that_fail_both_end(struct kunit *test)
 	test_free_pages(other, 3);
 }
 
+/* A run that may not move all pages does not spoil it for those that may. */
+static void who_may_do_more_tries_again(struct kunit *test)
+{
+	unsigned long pfn = movable_block(test, 2);
+	struct zone *zone = page_zone(pfn_to_page(pfn));
+	struct compact_wish wish = {
+		.began = compact_index_begin(zone),
+		.ring = COMPACT_RING_MOVABLE,
+		.weak = true,
+	};
+	struct compact_claim claim;
+
+	KUNIT_ASSERT_TRUE(test, compact_index_claim_source(zone, &wish, &claim));
+	KUNIT_ASSERT_EQ(test, claim.block.start_pfn, pfn);
+	compact_index_release(zone, pfn, COMPACT_BLOCK_PASSED);
+	if (compact_index_claim_source(zone, &wish, &claim))
+		KUNIT_EXPECT_NE(test, claim.block.start_pfn, pfn);
+
+	wish.weak = false;
+	KUNIT_ASSERT_TRUE(test, compact_index_claim_source(zone, &wish, &claim));
+	KUNIT_EXPECT_EQ(test, claim.block.start_pfn, pfn);
+	compact_index_release(zone, pfn, COMPACT_BLOCK_FAILED);
+	if (compact_index_claim_source(zone, &wish, &claim))
+		KUNIT_EXPECT_NE(test, claim.block.start_pfn, pfn);
+	release_all(zone);
+	test_free_pages(pfn, 2);
+}
+
 /* Of those whose time has come, each has its turn, however many there are. */
 static void all_parked_blocks_are_let_go(struct kunit *test)
 {
@@ -352,6 +380,7 @@ static struct kunit_case index_test_cases[] = {
 	KUNIT_CASE(fullest_is_target),
 	KUNIT_CASE(failed_block_is_parked),
 	KUNIT_CASE(two_runs_that_fail_both_end),
+	KUNIT_CASE(who_may_do_more_tries_again),
 	KUNIT_CASE(all_parked_blocks_are_let_go),
 	{ }
 };

@@ -150,18 +150,20 @@ void compact_index_unfile(struct zone *zone, struct compact_entry *entry,
  * should.
  */
 #define COMPACT_PARK_JIFFIES	max(HZ / 8, 1)
-#define COMPACT_PARK_UNITS	BIT(7)
+#define COMPACT_PARK_UNITS	BIT(9)
 
 /* What has become of a block that a run had claimed. */
 enum compact_block_end {
 	COMPACT_BLOCK_AS_IT_IS,		/* to be chosen again, by anybody */
-	COMPACT_BLOCK_FAILED,		/* but by no run that has begun already */
+	COMPACT_BLOCK_PASSED,		/* by a run that begins later or may do more */
+	COMPACT_BLOCK_FAILED,		/* by a run that begins later */
 	COMPACT_BLOCK_SPOILED,		/* by nobody, for a while */
 };
 
 /**
  * struct compact_wish - what kind of block is to be emptied
  * @began: of compact_index_begin(); blocks that have been tried since are left out
+ * @weak: also those that were tried by somebody who may not move as much as others
  * @from: the bucket to begin with
  * @ring: %COMPACT_RING_MOVABLE or %COMPACT_RING_OTHER
  * @both: if a block of the other kind is cheaper, that one
@@ -169,6 +171,7 @@ enum compact_block_end {
  */
 struct compact_wish {
 	u32 began;
+	bool weak;
 	unsigned int from;
 	enum compact_ring ring;
 	bool both;
