@@ -34,8 +34,8 @@
 #define FAILED_UNITS		BIT(22)
 /* How many blocks of a bucket are compared, and how many buckets are looked into. */
 #define LOOKS			8
-/* How many blocks are filed anew on the way to that. */
-#define MAX_STALE		64
+/* How many blocks of a bucket are looked at to find those. */
+#define MAX_PASSED		64
 
 static const enum compact_ring other_kind[] = {
 	[COMPACT_RING_MOVABLE] = COMPACT_RING_OTHER,
@@ -70,8 +70,23 @@ static void park(struct compact_entry *entry)
 			       entry->free * 8UL >> pageblock_order);
 }
 
-/* Let go those whose time has come, going round the buckets, one of each. */
-static void unpark(struct zone *zone, enum compact_ring ring)
+/* Has anybody who could do as much tried to empty it since the run began? */
+static bool tried(struct zone *zone, const struct compact_entry *entry,
+		  const struct compact_wish *wish)
+{
+	u32 failed = zone->compaction.index.failed;
+
+	return (failed - entry->failed_at) % FAILED_UNITS <
+	       (failed - wish->began) % FAILED_UNITS &&
+	       (!entry->weakly || wish->weak);
+}
+
+/*
+ * Let go those whose time has come, going round the buckets, one of each. For a run that
+ * takes longer than that, what it has parked itself would only be in the way.
+ */
+static void unpark(struct zone *zone, enum compact_ring ring,
+		   const struct compact_wish *wish)
 {
 	struct compact_index *index = &zone->compaction.index;
 	u8 *at = &index->unpark[ring == COMPACT_RING_PARKED_OTHER];
@@ -92,21 +107,10 @@ static void unpark(struct zone *zone, enum compact_ring ring)
 		entry = compact_index_entry(zone, block);
 		/* the next one comes first next time */
 		index->first[ring][bucket] = entry->next;
-		if (park_is_over(entry))
+		if (park_is_over(entry) && !tried(zone, entry, wish))
 			entry->parked = 0;
 		compact_index_file(zone, entry, block);
 	}
-}
-
-/* Has anybody who could do as much tried to empty it since the run began? */
-static bool tried(struct zone *zone, const struct compact_entry *entry,
-		  const struct compact_wish *wish)
-{
-	u32 failed = zone->compaction.index.failed;
-
-	return (failed - entry->failed_at) % FAILED_UNITS <
-	       (failed - wish->began) % FAILED_UNITS &&
-	       (!entry->weakly || wish->weak);
 }
 
 /* The emptier is better to be emptied, the fuller to be filled. */
@@ -131,7 +135,7 @@ static struct compact_entry *best_of_bucket(struct zone *zone,
 	struct compact_index *index = &zone->compaction.index;
 	u32 next = index->first[ring][bucket], block;
 	u32 last = compact_index_entry(zone, next)->prev;
-	unsigned int looks = 0, stale = 0;
+	unsigned int looks = 0, passed = 0;
 	struct compact_entry *best = NULL;
 
 	do {
@@ -139,19 +143,19 @@ static struct compact_entry *best_of_bucket(struct zone *zone,
 
 		block = next;
 		next = entry->next;
-		looks++;
+		passed++;
 		if (entry->free > free_limit ||
 		    (source && tried(zone, entry, source)))
 			continue;
 		compact_index_file(zone, entry, block);
-		if (entry->ring != ring) {
-			looks--;
-			stale++;
-		} else if (!best || better(entry, best, source)) {
+		if (entry->ring != ring)
+			continue;
+		looks++;
+		if (!best || better(entry, best, source)) {
 			best = entry;
 			*number = block;
 		}
-	} while (block != last && looks < LOOKS && stale < MAX_STALE);
+	} while (block != last && looks < LOOKS && passed < MAX_PASSED);
 	if (!best && block != last)
 		index->first[ring][bucket] = next;
 	return best;
@@ -260,8 +264,8 @@ bool compact_index_claim_source(struct zone *zone, const struct compact_wish *wi
 	bool found;
 
 	spin_lock_irqsave(&zone->lock, flags);
-	unpark(zone, COMPACT_RING_PARKED);
-	unpark(zone, COMPACT_RING_PARKED_OTHER);
+	unpark(zone, COMPACT_RING_PARKED, wish);
+	unpark(zone, COMPACT_RING_PARKED_OTHER, wish);
 	found = claim_emptiest(zone, wish->ring, wish, claim) ||
 		(wish->parked && claim_emptiest(zone, parked, wish, claim));
 	spin_unlock_irqrestore(&zone->lock, flags);

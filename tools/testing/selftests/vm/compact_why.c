@@ -291,14 +291,18 @@ static void test_threshold(void)
 	ksft_test_result(events_agree(true), "threshold: events agree\n");
 }
 
-/* As much is to be free as is: the low watermark is a quarter above it. */
+/* The watermark is so high that one huge page is free above it: it would take two. */
 static void test_watermark(void)
 {
-	long was = cu_read_long(MIN_FREE);
+	long was = cu_read_long(MIN_FREE), pages;
 
 	in_pieces();
-	cu_write_long(MIN_FREE, cu_meminfo("MemFree") * (cu_psize / 1024) *
-		      9 / 10);
+	cu_write_text("/proc/sys/vm/stat_refresh", "1");
+	if (cu_read_zones(&machine))
+		ksft_exit_fail_msg("cannot read the zones\n");
+	pages = stage->free - (1L << cu_huge_order());
+	cu_write_long(MIN_FREE, pages * managed() / stage->managed *
+		      (cu_psize / 1024));
 	want_in_vain("watermark");
 	cu_write_long(MIN_FREE, was);
 	demand_unmap(&easy);
