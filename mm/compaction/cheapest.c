@@ -26,8 +26,6 @@
 /* What so many looks have shown is half forgotten after as many again. */
 #define LISTED_MEMORY	512
 
-/* How many blocks are tried by those who cannot wait. */
-#define ASYNC_TRIES	128UL
 /* Targets in a row that have given nothing, after which there are none. */
 #define MAX_BARREN	16
 
@@ -118,11 +116,9 @@ static bool claim_source(struct compact_control *cc, struct compact_claim *claim
 		.both = may_wait,
 		.parked = (small && may_wait) || cc->from_the_ends,
 	};
-	unsigned long most = (cc->zone->spanned_pages >> pageblock_order) + 1;
+	unsigned long blocks = cc->zone->spanned_pages >> pageblock_order;
 
-	if (!may_wait)
-		most = min(most, ASYNC_TRIES);
-	return cc->cheapest.tries++ < most &&
+	return cc->cheapest.tries++ <= blocks &&
 	       compact_index_claim_source(cc->zone, &wish, claim);
 }
 
