@@ -16,9 +16,9 @@
  * tried since, and comes to its end whatever others do.
  *
  * A block that holds a page which cannot move is parked, for longer each time that it
- * is found so, until its time has come or an eighth of it becomes free, or a little
- * more. It is not chosen as a source if another will do, and is the better target for
- * that: what is moved there need not move again.
+ * is found so, until its time has come or between an eighth and a quarter of it has
+ * become free. It is not chosen as a source if another will do, and is the better
+ * target for that: what is moved there need not move again.
  *
  * All of it is protected by zone->lock.
  */
@@ -180,10 +180,7 @@ static bool take(struct zone *zone, struct compact_entry *entry, u32 number,
 	return true;
 }
 
-/*
- * From the emptiest of these buckets on. What the run has tried is at the end of its
- * bucket, so that with all of the first few tried there is little else.
- */
+/* From the emptiest of these buckets on. */
 static struct compact_entry *emptiest(struct zone *zone, enum compact_ring ring,
 				      const struct compact_wish *wish,
 				      unsigned int bucket, unsigned int end,

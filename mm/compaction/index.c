@@ -123,12 +123,6 @@ void compact_index_unfile(struct zone *zone, struct compact_entry *entry,
 	entry->ring = COMPACT_RING_NONE;
 }
 
-static bool filed(const struct compact_entry *entry)
-{
-	return entry->ring != COMPACT_RING_NONE &&
-	       entry->ring != COMPACT_RING_CLAIMED;
-}
-
 static bool is_parked(enum compact_ring ring)
 {
 	return ring == COMPACT_RING_PARKED || ring == COMPACT_RING_PARKED_OTHER;
@@ -200,7 +194,7 @@ void compact_index_file(struct zone *zone, struct compact_entry *entry,
 	if (entry->ring == ring &&
 	    (ring == COMPACT_RING_NONE || entry->bucket == bucket))
 		return;
-	if (filed(entry))
+	if (compact_index_filed(entry))
 		compact_index_unfile(zone, entry, block);
 	entry->ring = ring;
 	if (ring != COMPACT_RING_NONE)
@@ -208,8 +202,8 @@ void compact_index_file(struct zone *zone, struct compact_entry *entry,
 }
 
 /*
- * It is worth another try if an eighth of it, or a little more, has become free; and
- * once all of it was free, nothing that was known of it holds.
+ * It is worth another try once between an eighth and a quarter of it has become free;
+ * and once all of it was free, nothing that was known of it holds.
  */
 static void let_go(struct compact_entry *entry)
 {
@@ -231,7 +225,7 @@ void __compact_index_refile(struct zone *zone, struct compact_entry *entry,
 	if (entry->ring == COMPACT_RING_CLAIMED)
 		return;
 	/* the usual case, without a look at the block */
-	if (filed(entry) && entry->parked == is_parked(entry->ring) &&
+	if (compact_index_filed(entry) && entry->parked == is_parked(entry->ring) &&
 	    entry->free && entry->free < pageblock_nr_pages &&
 	    entry->bucket == compact_bucket(entry->free))
 		return;
@@ -286,7 +280,7 @@ void compact_index_forget(struct zone *zone, unsigned long start_pfn,
 	for (pfn = start_pfn; pfn < end_pfn; pfn += pageblock_nr_pages) {
 		struct compact_entry *entry = compact_entry(zone, pfn);
 
-		if (filed(entry))
+		if (compact_index_filed(entry))
 			compact_index_unfile(zone, entry,
 					     pfn >> pageblock_order);
 		else if (entry->ring == COMPACT_RING_CLAIMED)

@@ -107,8 +107,7 @@ unsigned long compact_index_check(struct zone *zone)
 		entry = compact_entry(zone, pfn);
 		if (!compact_index_check_block(zone, pfn))
 			wrong++;
-		else if (entry->ring != COMPACT_RING_NONE &&
-			 entry->ring != COMPACT_RING_CLAIMED &&
+		else if (compact_index_filed(entry) &&
 			 !in_ring(zone, entry, pfn >> pageblock_order))
 			wrong++;
 	}

@@ -133,6 +133,13 @@ static inline unsigned long compact_index_pfn(u32 block)
 	return (unsigned long)block << pageblock_order;
 }
 
+/* Is it in a ring? */
+static inline bool compact_index_filed(const struct compact_entry *entry)
+{
+	return entry->ring != COMPACT_RING_NONE &&
+	       entry->ring != COMPACT_RING_CLAIMED;
+}
+
 unsigned int compact_bucket(unsigned int free);
 struct compact_entry *compact_index_entry(struct zone *zone, u32 block);
 void compact_index_file(struct zone *zone, struct compact_entry *entry,
