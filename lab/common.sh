@@ -15,6 +15,14 @@ case $top in
 	;;
 esac
 
+# What a script says of itself in its first comment.
+case ${1:-} in
+-h | --help)
+	sed -n '/^# usage/,/^$/s/^# \{0,1\}//p' "$0"
+	exit
+	;;
+esac
+
 say() {
 	printf '%s\n' "lab: $*" >&2
 }
