@@ -197,7 +197,7 @@ static void compact_zone_for_order(struct zone *zone, int order,
 		compact_failed_run(zone, COMPACT_FAIL_DEFERRED);
 		return;
 	}
-	if (compaction_suitable(zone, order, 0, zone_idx(zone)) !=
+	if (compact_verdict(zone, order, 0, zone_idx(zone)) !=
 	    COMPACT_CONTINUE ||
 	    compact_verdict(zone, order, 0, highest_zoneidx) !=
 	    COMPACT_CONTINUE)

@@ -61,13 +61,14 @@ static enum compact_result page_goal(struct compact_control *cc)
 	return COMPACT_CONTINUE;
 }
 
-/* Between two blocks. */
-static enum compact_result check_goal(struct compact_control *cc)
+/* How things stand between two blocks, and at the end. */
+static enum compact_result traced(struct compact_control *cc,
+				  enum compact_result result)
 {
-	enum compact_result result = cc->goal(cc);
+	bool wants_page = cc->order >= 0;
 
 	trace_mm_compaction_finished(cc->zone, cc->order,
-				     result == COMPACT_CONTINUE ?
+				     result == COMPACT_CONTINUE && wants_page ?
 				     COMPACT_NO_SUITABLE_PAGE : result);
 	return result;
 }
@@ -159,18 +160,20 @@ static bool left_range(struct compact_control *cc, unsigned long from_pfn)
 
 /*
  * No page to move to is left anywhere. If it is reclaim that is needed, as not even
- * a base page may be taken, that is not to be held against the zone.
+ * a base page may be taken, that is not to be held against the zone. What has been
+ * freed by then may be what was wanted.
  */
 static enum compact_result out_of_targets(struct compact_control *cc)
 {
+	lru_add_drain_cpu_zone(cc->zone);
+	if (cc->goal(cc) == COMPACT_SUCCESS)
+		return COMPACT_SUCCESS;
 	if (fatal_signal_pending(current)) {
 		cc->contended = true;
 		return COMPACT_CONTENDED;
 	}
-	if (!cc->refused_order) {
-		compact_failed_run(cc->zone, COMPACT_FAIL_WATERMARK);
+	if (!cc->refused_order)
 		return COMPACT_CONTENDED;
-	}
 	compact_failed_run(cc->zone, COMPACT_FAIL_TARGET);
 	return COMPACT_COMPLETE;
 }
@@ -238,6 +241,8 @@ static enum compact_result give_way(struct compact_control *cc)
 	if (cc->contended) {
 		cc->failed_here |= BIT(COMPACT_FAIL_CONTENDED);
 		compact_failed_run(cc->zone, COMPACT_FAIL_CONTENDED);
+	} else {
+		compact_failed_run(cc->zone, COMPACT_FAIL_WATERMARK);
 	}
 	return COMPACT_CONTENDED;
 }
@@ -246,16 +251,17 @@ static enum compact_result run(struct compact_control *cc)
 {
 	enum compact_result result;
 
-	while ((result = check_goal(cc)) == COMPACT_CONTINUE) {
+	while ((result = traced(cc, cc->goal(cc))) == COMPACT_CONTINUE) {
 		if (!cc->policy->next_source(cc))
-			return cc->contended ? give_way(cc) : COMPACT_COMPLETE;
+			return traced(cc, cc->contended ? give_way(cc) :
+							  COMPACT_COMPLETE);
 
 		result = empty_block(cc);
 		if (result == COMPACT_CONTENDED)
 			result = give_way(cc);
 		compact_block_done(cc);
 		if (result != COMPACT_CONTINUE)
-			break;
+			return traced(cc, result);
 	}
 	return result;
 }
