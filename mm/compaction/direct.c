@@ -90,6 +90,19 @@ static void make_room(struct zone *zone, unsigned int order, int highest_zoneidx
 		lru_add_drain_cpu_zone(zone);
 }
 
+/*
+ * Who asks for a large page and would rather do without than have memory turned over
+ * for it gives up below the low watermark.
+ */
+static bool would_do_without(struct zone *zone, unsigned int order, gfp_t gfp_mask,
+			     int highest_zoneidx)
+{
+	unsigned long mark = low_wmark_pages(zone) + compact_gap(order);
+
+	return order > PAGE_ALLOC_COSTLY_ORDER && (gfp_mask & __GFP_NORETRY) &&
+	       !zone_watermark_ok(zone, 0, mark, highest_zoneidx, ALLOC_CMA);
+}
+
 static enum compact_result
 compact_zone_for_page(struct zone *zone, unsigned int order, gfp_t gfp_mask,
 		      unsigned int alloc_flags, int highest_zoneidx,
@@ -102,6 +115,10 @@ compact_zone_for_page(struct zone *zone, unsigned int order, gfp_t gfp_mask,
 	result = compact_verdict(zone, order, alloc_flags, highest_zoneidx);
 	if (result != COMPACT_CONTINUE)
 		return result;
+	if (would_do_without(zone, order, gfp_mask, highest_zoneidx)) {
+		compact_failed_run(zone, COMPACT_FAIL_WATERMARK);
+		return COMPACT_SKIPPED;
+	}
 
 	init_control(&cc, zone, order, gfp_mask, prio);
 	return compact_and_capture(&cc, page);

@@ -256,6 +256,40 @@ static void no_io_no_compaction(struct kunit *test)
 	test_put_file(file);
 }
 
+/* Between the min and the low watermark it depends on who asks. */
+static void below_low_some_do_without(struct kunit *test)
+{
+	struct file *file = scattered_file(test);
+	struct zone *zone = first_zones_zonelist(local_zonelist(),
+						 gfp_zone(GFP_KERNEL),
+						 NULL)->zone;
+	unsigned long low = zone->_watermark[WMARK_LOW], stalls;
+	LIST_HEAD(taken);
+	bool without, with;
+	struct page *page;
+	long before;
+
+	take_free(&taken, pageblock_order);
+	stalls = events(COMPACTSTALL);
+	before = test_runs_failed(zone, COMPACT_FAIL_WATERMARK);
+	zone->_watermark[WMARK_LOW] = zone_managed_pages(zone);
+	without = alloc_block();
+	KUNIT_EXPECT_EQ(test, events(COMPACTSTALL), stalls);
+	page = alloc_pages(GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL |
+			   __GFP_NOWARN, pageblock_order);
+	with = page;
+	zone->_watermark[WMARK_LOW] = low;
+
+	KUNIT_EXPECT_FALSE(test, without);
+	KUNIT_EXPECT_GT(test, test_runs_failed(zone, COMPACT_FAIL_WATERMARK),
+			before);
+	KUNIT_EXPECT_TRUE(test, with);
+	if (page)
+		__free_pages(page, pageblock_order);
+	give_back(&taken, pageblock_order);
+	test_put_file(file);
+}
+
 static struct kunit_case direct_test_cases[] = {
 	KUNIT_CASE(no_order_no_retry),
 	KUNIT_CASE(progress_is_counted),
@@ -264,6 +298,7 @@ static struct kunit_case direct_test_cases[] = {
 	KUNIT_CASE_PARAM(allocation_compacts_for_itself, next_request),
 	KUNIT_CASE(attempts_let_pass_are_counted),
 	KUNIT_CASE(no_io_no_compaction),
+	KUNIT_CASE(below_low_some_do_without),
 	{ }
 };
 
