@@ -166,7 +166,7 @@ static void hold_page(struct scene *scene, size_t page)
 }
 
 /* In so many of a thousand blocks one page, of those that are kept. */
-static void pin_blocks(struct scene *scene, unsigned int permille)
+static void pin_blocks(struct scene *scene, keep_t permille)
 {
 	size_t i;
 	__u8 *done;
@@ -185,7 +185,7 @@ static void pin_blocks(struct scene *scene, unsigned int permille)
 			continue;
 		cu_set_bit(done, block, true);
 		if (block_dice(scene, scene->pfn[i] ^ 1ULL << 40, 1000) <
-		    permille)
+		    permille(scene, scene->pfn[i]))
 			hold_page(scene, i);
 	}
 	free(done);
@@ -202,14 +202,46 @@ static unsigned int half(const struct scene *scene, __u64 pfn)
 static void sprinkled(struct scene *scene)
 {
 	keep_some(scene, half);
-	pin_blocks(scene, atoi(scene->param));
+	pin_blocks(scene, by_param);
+}
+
+static unsigned int all(const struct scene *scene, __u64 pfn)
+{
+	(void)scene;
+	(void)pfn;
+	return 1000;
 }
 
 /* Every block does, so that no huge page can be made. */
 static void hopeless(struct scene *scene)
 {
 	keep_some(scene, half);
-	pin_blocks(scene, 1000);
+	pin_blocks(scene, all);
+}
+
+static bool is_spoiled(const struct scene *scene, __u64 pfn)
+{
+	return block_dice(scene, pfn, 100) < (unsigned int)atoi(scene->param);
+}
+
+static unsigned int half_or_all(const struct scene *scene, __u64 pfn)
+{
+	return is_spoiled(scene, pfn) ? 50 : 100;
+}
+
+static unsigned int where_spoiled(const struct scene *scene, __u64 pfn)
+{
+	return is_spoiled(scene, pfn) ? 1000 : 0;
+}
+
+/*
+ * All the room that there is lies in blocks that hold a page which is pinned, so many
+ * of a hundred. To make a huge page is to empty a block that is full.
+ */
+static void walled(struct scene *scene)
+{
+	keep_some(scene, half_or_all);
+	pin_blocks(scene, where_spoiled);
 }
 
 static int open_holes(size_t len)
@@ -361,6 +393,7 @@ const struct scene_kind scene_kinds[] = {
 	{ "uniform", uniform },
 	{ "uneven", uneven },
 	{ "sprinkled", sprinkled },
+	{ "walled", walled },
 	{ "holes", cache_holes },
 	{ "churn", churn },
 	{ "hopeless", hopeless },
