@@ -67,7 +67,7 @@ struct compact_failure_count {
 
 /**
  * enum compact_ring - where the index has filed a pageblock
- * @COMPACT_RING_NONE: nowhere: wholly free, full, or not wholly in one zone
+ * @COMPACT_RING_NONE: nowhere: wholly free, or not wholly in one zone
  * @COMPACT_RING_MOVABLE: among the blocks for movable pages and CMA
  * @COMPACT_RING_OTHER: among the blocks of the other types
  * @COMPACT_RING_PARKED: among those for movable pages that hold a page which could
@@ -117,8 +117,9 @@ struct compact_entry {
 	u16 eighths : 3;
 };
 
-/* The emptiest block is in the first, see compact_bucket(). */
-#define COMPACT_BUCKETS		56
+/* The emptiest block is in the first, the full ones in the last, see compact_bucket(). */
+#define COMPACT_BUCKETS		57
+#define COMPACT_FULL		(COMPACT_BUCKETS - 1)
 /* Those before this one are rings. */
 #define COMPACT_FILED_RINGS	COMPACT_RING_CLAIMED
 

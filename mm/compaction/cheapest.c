@@ -29,6 +29,9 @@
 /* Targets in a row that have given nothing, after which there are none. */
 #define MAX_BARREN	16
 
+/* Full sources in a row that are not worth it, after which no others are tried. */
+#define MAX_FULL_LEFT	64
+
 /*
  * What is in the way for good, or for long. Other pages may only be busy, or not be for
  * this caller to move.
@@ -100,8 +103,9 @@ static bool cheapest_end(struct compact_control *cc)
  * move better from one that is spoiled already. Who can wait takes what is cheapest:
  * blocks of other types hold movable pages too, and one that is parked can hold enough
  * in a row for an order that is smaller. Parked blocks are also to be tried by those
- * who have been told to leave nothing out. Nobody need try more blocks than there are,
- * however fast others fill what has been emptied.
+ * who have been told to leave nothing out. Full ones cost the most and come last, and
+ * where they are in use as huge pages it is no use to go through them all. Nobody need
+ * try more blocks than there are, however fast others fill what has been emptied.
  */
 static bool claim_source(struct compact_control *cc, struct compact_claim *claim)
 {
@@ -115,6 +119,7 @@ static bool claim_source(struct compact_control *cc, struct compact_claim *claim
 		.ring = movable ? COMPACT_RING_MOVABLE : COMPACT_RING_OTHER,
 		.both = may_wait,
 		.parked = (small && may_wait) || cc->from_the_ends,
+		.full = may_wait && cc->cheapest.full_left < MAX_FULL_LEFT,
 	};
 	unsigned long blocks = cc->zone->spanned_pages >> pageblock_order;
 
@@ -124,11 +129,13 @@ static bool claim_source(struct compact_control *cc, struct compact_claim *claim
 
 /*
  * What is moved out of a block goes to fuller ones; if it is not parked itself, to
- * those that are parked as well, as they will not be emptied soon.
+ * those that are parked as well, as they will not be emptied soon. For a full block
+ * there are only these.
  */
 static void set_source(struct compact_control *cc, const struct compact_claim *claim)
 {
-	if (claim->parked && cc->cheapest.parked_limit > claim->free)
+	if (!claim->free ||
+	    (claim->parked && cc->cheapest.parked_limit > claim->free))
 		release_target(cc);
 	cc->source = claim->block;
 	cc->cheapest.source = true;
@@ -136,6 +143,31 @@ static void set_source(struct compact_control *cc, const struct compact_claim *c
 	cc->cheapest.free_limit = claim->free;
 	cc->cheapest.parked_limit = claim->parked ? claim->free :
 						    pageblock_nr_pages;
+}
+
+/*
+ * To find out by emptying it that a block holds a page which cannot be moved takes up to
+ * a block's pages each time. So one that was parked once is looked over before, and one
+ * that is full, for which others have to be filled. A smaller page can come of it all
+ * the same, and who wants no page in particular takes what comes of it.
+ */
+static bool leave_spoiled(struct compact_control *cc, const struct compact_claim *claim)
+{
+	bool small = cc->order >= 0 && cc->order < pageblock_order, spoiled;
+	int idx;
+
+	if (small || (claim->free && (!claim->suspect || cc->order < 0)))
+		return false;
+	idx = compact_scan_begin();
+	spoiled = compact_source_suitable(cc, &cc->source) &&
+		  source_obstacle(cc, &cc->source);
+	compact_scan_end(idx);
+	if (!spoiled)
+		return false;
+	cc->migrate_pfn = cc->source.end_pfn;
+	compact_block_done(cc);
+	release_source(cc);
+	return true;
 }
 
 static bool cheapest_next_source(struct compact_control *cc)
@@ -147,10 +179,17 @@ static bool cheapest_next_source(struct compact_control *cc)
 	while (claim_source(cc, &claim)) {
 		if (compact_source_suitable(cc, &claim.block)) {
 			set_source(cc, &claim);
-			return true;
+			if (!leave_spoiled(cc, &claim)) {
+				cc->cheapest.full_left = 0;
+				return true;
+			}
+		} else {
+			/* in use as a whole, as huge pages are, if it is full */
+			compact_index_release(cc->zone, claim.block.start_pfn,
+					      claim.free ? COMPACT_BLOCK_PASSED :
+							   COMPACT_BLOCK_SPOILED);
 		}
-		compact_index_release(cc->zone, claim.block.start_pfn,
-				      COMPACT_BLOCK_PASSED);
+		cc->cheapest.full_left += !claim.free;
 		if (compact_should_stop(cc))
 			return false;
 	}

@@ -236,6 +236,84 @@ static void lists_give_pages_of_full_blocks(struct kunit *test)
 	}
 }
 
+/* Where each of them holds a page that cannot move, as those of a test that goes on so. */
+static bool reaches_source(struct cheapest_test *ct, unsigned long pfn)
+{
+	bool more = ct->cc.policy->next_source(&ct->cc);
+
+	while (more && ct->cc.source.start_pfn != pfn)
+		more = go_on(ct, BIT(COMPACT_FAIL_UNMOVABLE));
+	return more;
+}
+
+/* A block of pages that look as if each were mapped once; undone by the same. */
+static void map_block(unsigned long pfn, bool mapped)
+{
+	unsigned long end = pfn + pageblock_nr_pages;
+
+	for (; pfn < end; pfn++) {
+		struct page *page = pfn_to_page(pfn);
+
+		if (mapped)
+			SetPageLRU(page);
+		else
+			ClearPageLRU(page);
+		page_mapcount_reset(page);
+		if (mapped)
+			atomic_inc(&page->_mapcount);
+	}
+}
+
+static void full_blocks_go_to_parked_ones(struct kunit *test)
+{
+	struct cheapest_test *ct = test->priv;
+	unsigned long full = test_alloc_block(test);
+	unsigned int nr;
+
+	test_make_movable(full);
+	map_block(full, true);
+	/* who waits for nobody has no time for that */
+	ct->cc.from_the_ends = false;
+	ct->cc.mode = MIGRATE_ASYNC;
+	KUNIT_EXPECT_FALSE(test, reaches_source(ct, full));
+	ct->cc.policy->end(&ct->cc);
+
+	ct->cc.mode = MIGRATE_SYNC;
+	ct->cc.policy->begin(&ct->cc);
+	ct->cc.cheapest.free_limit = pageblock_nr_pages;
+	ct->cc.cheapest.parked_limit = pageblock_nr_pages;
+	KUNIT_ASSERT_TRUE(test, ct->cc.policy->next_target(&ct->cc));
+	KUNIT_ASSERT_TRUE(test, reaches_source(ct, full));
+	/* what it had to fill before may not be good any more */
+	KUNIT_EXPECT_FALSE(test, ct->cc.cheapest.target);
+	for (nr = 0; nr < 2 && ct->cc.policy->next_target(&ct->cc); nr++)
+		KUNIT_EXPECT_TRUE(test, entry_at(ct->cc.target.start_pfn)->parked);
+	KUNIT_EXPECT_EQ(test, nr, 2);
+
+	ct->cc.policy->end(&ct->cc);
+	map_block(full, false);
+	test_free_block(full);
+}
+
+/* Without moving any page before. The last page is pinned. */
+static void full_block_that_is_spoiled_is_left(struct kunit *test)
+{
+	struct cheapest_test *ct = test->priv;
+	unsigned long full = test_alloc_block(test);
+	struct page *last = pfn_to_page(full + pageblock_nr_pages - 1);
+
+	test_make_movable(full);
+	map_block(full, true);
+	get_page(last);
+	KUNIT_EXPECT_FALSE(test, reaches_source(ct, full));
+	KUNIT_EXPECT_TRUE(test, entry_at(full)->parked);
+	KUNIT_EXPECT_GT(test, ct->cc.failed_blocks[COMPACT_FAIL_PINNED], 0);
+
+	put_page(last);
+	map_block(full, false);
+	test_free_block(full);
+}
+
 static struct kunit_case cheapest_test_cases[] = {
 	KUNIT_CASE(emptiest_comes_first),
 	KUNIT_CASE(each_block_is_tried_once),
@@ -246,6 +324,8 @@ static struct kunit_case cheapest_test_cases[] = {
 	KUNIT_CASE(filling_goes_on_where_it_stopped),
 	KUNIT_CASE(barren_targets_end_it),
 	KUNIT_CASE(lists_give_pages_of_full_blocks),
+	KUNIT_CASE(full_blocks_go_to_parked_ones),
+	KUNIT_CASE(full_block_that_is_spoiled_is_left),
 	{ }
 };
 

@@ -52,7 +52,7 @@ static u32 park_time(void)
 /* What is too far ahead is a time that is long over. */
 static bool park_is_over(const struct compact_entry *entry)
 {
-	return (entry->until - park_time() - 1) % COMPACT_PARK_UNITS >= PARK_MAX;
+	return (entry->until - park_time() - 1) % COMPACT_PARK_UNITS > PARK_MAX;
 }
 
 /* Who tries it before its time has come does not make that any later. */
@@ -65,7 +65,8 @@ static void park(struct compact_entry *entry)
 		return;
 	entry->parked = 1;
 	entry->failures = level + 1;
-	entry->until = (park_time() + (1U << level)) % COMPACT_PARK_UNITS;
+	/* the unit that has begun does not count */
+	entry->until = (park_time() + (1U << level) + 1) % COMPACT_PARK_UNITS;
 	entry->eighths = min_t(unsigned int, 7,
 			       entry->free * 8UL >> pageblock_order);
 }
@@ -107,8 +108,9 @@ static void unpark(struct zone *zone, enum compact_ring ring,
 		entry = compact_index_entry(zone, block);
 		/* the next one comes first next time */
 		index->first[ring][bucket] = entry->next;
-		if (park_is_over(entry) && !tried(zone, entry, wish))
-			entry->parked = 0;
+		if (!park_is_over(entry) || tried(zone, entry, wish))
+			continue;
+		entry->parked = 0;
 		compact_index_file(zone, entry, block);
 	}
 }
@@ -172,6 +174,7 @@ static bool take(struct zone *zone, struct compact_entry *entry, u32 number,
 	block->end_pfn = block->start_pfn + pageblock_nr_pages;
 	claim->free = entry->free;
 	claim->parked = entry->parked;
+	claim->suspect = entry->failures;
 
 	compact_index_check_block(zone, block->start_pfn);
 	compact_index_unfile(zone, entry, number);
@@ -197,13 +200,16 @@ static struct compact_entry *emptiest(struct zone *zone, enum compact_ring ring,
 	return NULL;
 }
 
-/* Those that are emptier than what the run had last it has tried, or they are new. */
+/*
+ * Those that are emptier than what the run had last it has tried, or they are new. Full
+ * ones are not among them.
+ */
 static struct compact_entry *emptiest_of_ring(struct zone *zone,
 					      enum compact_ring ring,
 					      const struct compact_wish *wish,
 					      u32 *number)
 {
-	return emptiest(zone, ring, wish, wish->from, COMPACT_BUCKETS, number) ?:
+	return emptiest(zone, ring, wish, wish->from, COMPACT_FULL, number) ?:
 	       emptiest(zone, ring, wish, 0, wish->from, number);
 }
 
@@ -222,6 +228,64 @@ static bool claim_emptiest(struct zone *zone, enum compact_ring ring,
 	if (other && (!entry || other->free > entry->free))
 		return take(zone, other, other_number, claim);
 	return take(zone, entry, number, claim);
+}
+
+/* Have the parked blocks room for as many pages as a full one has? */
+static bool has_parked_room(struct zone *zone)
+{
+	struct compact_index *index = &zone->compaction.index;
+	const unsigned long *used = index->used[COMPACT_RING_PARKED];
+	unsigned int bucket, looks = 0;
+	unsigned long room = 0;
+
+	for_each_set_bit(bucket, used, COMPACT_FULL) {
+		u32 first = index->first[COMPACT_RING_PARKED][bucket];
+		u32 block = first;
+
+		do {
+			struct compact_entry *entry;
+
+			entry = compact_index_entry(zone, block);
+			room += entry->free;
+			if (room >= pageblock_nr_pages)
+				return true;
+			block = entry->next;
+		} while (block != first && ++looks < MAX_PASSED);
+	}
+	return false;
+}
+
+/*
+ * What is moved out of a full block can only go to those that are parked. Full blocks of
+ * other types are the kernel's.
+ */
+static bool claim_full(struct zone *zone, const struct compact_wish *wish,
+		       struct compact_claim *claim)
+{
+	const enum compact_ring ring = COMPACT_RING_MOVABLE;
+	struct compact_entry *entry;
+	u32 number;
+
+	if (!test_bit(COMPACT_FULL, zone->compaction.index.used[ring]) ||
+	    !has_parked_room(zone))
+		return false;
+	entry = best_of_bucket(zone, ring, COMPACT_FULL, wish, 0, &number);
+	return take(zone, entry, number, claim);
+}
+
+/* Who has come to the full ones need not look again whether there are others. */
+static bool claim_any(struct zone *zone, const struct compact_wish *wish,
+		      struct compact_claim *claim)
+{
+	enum compact_ring parked = wish->ring == COMPACT_RING_MOVABLE ?
+				   COMPACT_RING_PARKED :
+				   COMPACT_RING_PARKED_OTHER;
+
+	if (wish->full && wish->from == COMPACT_FULL)
+		return claim_full(zone, wish, claim);
+	return claim_emptiest(zone, wish->ring, wish, claim) ||
+	       (wish->parked && claim_emptiest(zone, parked, wish, claim)) ||
+	       (wish->full && claim_full(zone, wish, claim));
 }
 
 /**
@@ -254,17 +318,13 @@ u32 compact_index_begin(struct zone *zone)
 bool compact_index_claim_source(struct zone *zone, const struct compact_wish *wish,
 				struct compact_claim *claim)
 {
-	enum compact_ring parked = wish->ring == COMPACT_RING_MOVABLE ?
-				   COMPACT_RING_PARKED :
-				   COMPACT_RING_PARKED_OTHER;
 	unsigned long flags;
 	bool found;
 
 	spin_lock_irqsave(&zone->lock, flags);
 	unpark(zone, COMPACT_RING_PARKED, wish);
 	unpark(zone, COMPACT_RING_PARKED_OTHER, wish);
-	found = claim_emptiest(zone, wish->ring, wish, claim) ||
-		(wish->parked && claim_emptiest(zone, parked, wish, claim));
+	found = claim_any(zone, wish, claim);
 	spin_unlock_irqrestore(&zone->lock, flags);
 	return found;
 }
@@ -280,7 +340,7 @@ static bool claim_worth(struct zone *zone, enum compact_ring ring,
 			unsigned int free_limit, struct compact_claim *claim)
 {
 	const unsigned long *used = zone->compaction.index.used[ring];
-	unsigned int end = worth_bucket(free_limit) + 1, looks;
+	unsigned int end = min(worth_bucket(free_limit) + 1, COMPACT_FULL), looks;
 	struct compact_entry *entry;
 	u32 number;
 
@@ -307,7 +367,7 @@ static bool claim_fuller(struct zone *zone, enum compact_ring ring,
 	struct compact_entry *entry;
 	u32 number;
 
-	for_each_set_bit_from(bucket, used, COMPACT_BUCKETS) {
+	for_each_set_bit_from(bucket, used, COMPACT_FULL) {
 		entry = best_of_bucket(zone, ring, bucket, NULL, free_limit,
 				       &number);
 		if (entry)
@@ -379,10 +439,11 @@ bool compact_index_claim_target_at(struct zone *zone, unsigned long pfn,
 	if (is_online(zone, pfn)) {
 		spin_lock_irqsave(&zone->lock, flags);
 		entry = compact_entry(zone, pfn);
-		if ((entry->ring == COMPACT_RING_PARKED &&
-		     entry->free <= limit->parked) ||
-		    (entry->ring == COMPACT_RING_MOVABLE &&
-		     entry->free <= limit->free))
+		if (entry->free &&
+		    ((entry->ring == COMPACT_RING_PARKED &&
+		      entry->free <= limit->parked) ||
+		     (entry->ring == COMPACT_RING_MOVABLE &&
+		      entry->free <= limit->free)))
 			found = take(zone, entry, pfn >> pageblock_order, claim);
 		spin_unlock_irqrestore(&zone->lock, flags);
 	}

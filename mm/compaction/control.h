@@ -29,7 +29,7 @@ struct compact_block {
  * @mode: how long migration may block
  * @alloc_contig: the caller wants a given range, so huge pages move as well
  * @contended: somebody else needed a lock, or a fatal signal came: give up
- * @from_the_ends: begin anew, whatever earlier runs have done
+ * @from_the_ends: begin anew, whatever earlier runs have done and have parked
  * @any_target: use blocks of every type as targets: this is the last resort
  * @skip_spoiled: once a page cannot be moved, leave the rest of the aligned
  *	range of @order that it spoils
@@ -47,8 +47,8 @@ struct compact_block {
  *	went on from where an earlier run stopped, and whether it goes its own way
  * @cheapest: the cheapest-first policy's beginning and how many blocks it has tried,
  *	the bucket of the last, what may be filled, how many targets in a row have
- *	given nothing, what it has claimed, and whether others had claims when there
- *	was none left
+ *	given nothing, how many full sources in a row it has left alone, what it has
+ *	claimed, and whether others had claims when there was none left
  * @freepages: free pages taken from the buddy lists, by order, not prepared
  * @spare: prepared order-0 pages that migration handed back
  * @nr_freepages: number of base pages on @freepages
@@ -100,6 +100,7 @@ struct compact_control {
 		unsigned int free_limit;
 		unsigned int parked_limit;
 		unsigned int barren;
+		unsigned int full_left;
 		bool source;
 		bool target;
 		bool missed;

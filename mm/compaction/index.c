@@ -3,16 +3,17 @@
  * The index of pageblocks: which is the emptiest, which the fullest?
  *
  * Each block has an entry with its number of free pages, which the buddy allocator
- * keeps up where pages enter its lists and leave them. Blocks that are neither full
- * nor wholly free are filed by it:
+ * keeps up where pages enter its lists and leave them. Blocks that are not wholly free
+ * are filed by it:
  *
- *   bucket          0   1  ...  15  16  ...  23  24  ...      48  ...  55
- *   pages in use    0   1       15  16,17    30,31  32..35    256..287   480..
+ *   bucket          0   1  ...  15  16  ...  23  24  ...      48  ...  55        56
+ *   pages in use    0   1       15  16,17    30,31  32..35    256..287   480..511  512
  *   (of 512)
  *                   |                                                  |
  *        sources: the emptiest first                targets: the fullest first
  *
  * so that a bucket is at most an eighth wide, of what it costs to empty its blocks.
+ * The full ones are no targets, and the very last sources.
  * The blocks of a bucket form a ring, linked by their numbers, and a bitmap says
  * which buckets have any. To find, file and unfile a block takes constant time.
  *
@@ -23,7 +24,7 @@
  * Who takes a block out of here, and for what, is in claim.c.
  *
  * A wholly free block of 2^16 pages, the most that an architecture has, is counted as
- * full. Neither is filed, so that is as good.
+ * full. There, neither is filed.
  *
  * All of it is protected by zone->lock.
  */
@@ -75,6 +76,8 @@ unsigned int compact_bucket(unsigned int free)
 			    pageblock_order;
 	unsigned int log;
 
+	if (!free)
+		return COMPACT_FULL;
 	if (used < NARROW)
 		return used;
 	log = ilog2(min(used, 511U));
@@ -169,13 +172,20 @@ static enum compact_ring kind_of(struct zone *zone, u32 block)
 						 COMPACT_RING_OTHER;
 }
 
+/* Or if it cannot be told from one that is. */
+static bool is_wholly_free(const struct compact_entry *entry)
+{
+	return entry->free >= pageblock_nr_pages ||
+	       (pageblock_nr_pages > U16_MAX && !entry->free);
+}
+
 /* Where does it belong? */
 static enum compact_ring ring_of(struct zone *zone,
 				 const struct compact_entry *entry, u32 block)
 {
 	enum compact_ring kind;
 
-	if (!entry->free || entry->free >= pageblock_nr_pages)
+	if (is_wholly_free(entry))
 		return COMPACT_RING_NONE;
 	kind = kind_of(zone, block);
 	if (!entry->parked || kind == COMPACT_RING_NONE)
@@ -226,8 +236,7 @@ void __compact_index_refile(struct zone *zone, struct compact_entry *entry,
 		return;
 	/* the usual case, without a look at the block */
 	if (compact_index_filed(entry) && entry->parked == is_parked(entry->ring) &&
-	    entry->free && entry->free < pageblock_nr_pages &&
-	    entry->bucket == compact_bucket(entry->free))
+	    !is_wholly_free(entry) && entry->bucket == compact_bucket(entry->free))
 		return;
 	compact_index_file(zone, entry, pfn >> pageblock_order);
 }

@@ -241,6 +241,68 @@ static void fullest_is_target(struct kunit *test)
 	test_free_pages(over, less);
 }
 
+/* How many pages are free in blocks that are parked? */
+static unsigned long parked_room(struct zone *zone)
+{
+	unsigned long pfn, room = 0;
+
+	for (pfn = zone->zone_start_pfn; pfn < zone_end_pfn(zone);
+	     pfn = pageblock_end_pfn(pfn))
+		if (ring_at(pfn) == COMPACT_RING_PARKED)
+			room += entry_at(pfn)->free;
+	return room;
+}
+
+/* And no target. Is there room in parked ones for all of it, it is the last source. */
+static void full_block_is_the_last_source(struct kunit *test)
+{
+	unsigned long full = test_alloc_block(test);
+	unsigned long parked[] = { movable_block(test, 2), movable_block(test, 2) };
+	struct zone *zone = page_zone(pfn_to_page(full));
+	struct compact_wish wish = {
+		.ring = COMPACT_RING_MOVABLE,
+		.full = true,
+	};
+	const struct compact_limit limit = {
+		.free = pageblock_nr_pages,
+		.parked = pageblock_nr_pages,
+	};
+	struct compact_claim claim;
+	unsigned int i;
+	bool found, any, room;
+
+	test_make_movable(full);
+	KUNIT_ASSERT_TRUE(test, entry_at(full)->bucket == COMPACT_FULL);
+	for (i = 0; i < ARRAY_SIZE(parked); i++) {
+		KUNIT_ASSERT_TRUE(test, claims_source(zone, parked[i]));
+		compact_index_release(zone, parked[i], COMPACT_BLOCK_SPOILED);
+		release_all(zone);
+
+		found = false;
+		any = false;
+		room = parked_room(zone) >= pageblock_nr_pages;
+		wish.began = compact_index_begin(zone);
+		while (compact_index_claim_source(zone, &wish, &claim)) {
+			KUNIT_EXPECT_FALSE(test, any && claim.free);
+			any |= !claim.free;
+			found |= claim.block.start_pfn == full;
+		}
+		KUNIT_EXPECT_EQ(test, found, room);
+		release_all(zone);
+	}
+	KUNIT_EXPECT_TRUE(test, room);
+
+	while (compact_index_claim_target(zone, &limit, &claim))
+		KUNIT_EXPECT_GT(test, claim.free, 0);
+	KUNIT_EXPECT_FALSE(test, compact_index_claim_target_at(zone, full,
+							       &limit, &claim));
+	release_all(zone);
+	KUNIT_EXPECT_EQ(test, compact_index_check(zone), 0);
+	test_free_block(full);
+	test_free_pages(parked[0], 2);
+	test_free_pages(parked[1], 2);
+}
+
 /* For how long? It must not be claimed by anybody meanwhile. */
 static u32 spoil(struct kunit *test, unsigned long pfn)
 {
@@ -379,6 +441,7 @@ static struct kunit_case index_test_cases[] = {
 	KUNIT_CASE(isolated_block_is_not_filed),
 	KUNIT_CASE(emptiest_is_claimed_once),
 	KUNIT_CASE(fullest_is_target),
+	KUNIT_CASE(full_block_is_the_last_source),
 	KUNIT_CASE(failed_block_is_parked),
 	KUNIT_CASE(two_runs_that_fail_both_end),
 	KUNIT_CASE(who_may_do_more_tries_again),

@@ -28,7 +28,8 @@
  *
  * Choosing a block and working on it are kept apart: source.c and target.c are
  * given a block and never ask where it came from, and a policy in cheapest.c or
- * choose.c never touches a page's state.
+ * choose.c never touches a page's state. Only when target.c goes over the free
+ * lists does it ask the policy about each page.
  *
  * A page is in exactly one of these places, and each failing path leads back
  * to the first of its row:
@@ -175,6 +176,8 @@ enum compact_block_end {
  * @ring: %COMPACT_RING_MOVABLE or %COMPACT_RING_OTHER
  * @both: if a block of the other kind is cheaper, that one
  * @parked: if there is none, one that is parked
+ * @full: if there is none either, one for movable pages that is full, if the parked ones
+ *	have room for what is in it
  */
 struct compact_wish {
 	u32 began;
@@ -183,6 +186,7 @@ struct compact_wish {
 	enum compact_ring ring;
 	bool both;
 	bool parked;
+	bool full;
 };
 
 /**
@@ -200,11 +204,13 @@ struct compact_limit {
  * @block: which
  * @free: how many of its pages were free then
  * @parked: whether it was parked
+ * @suspect: whether it has ever been since it was last wholly free
  */
 struct compact_claim {
 	struct compact_block block;
 	unsigned int free;
 	bool parked;
+	bool suspect;
 };
 
 u32 compact_index_begin(struct zone *zone);
@@ -255,6 +261,7 @@ enum page_verdict {
 
 int throttle_isolation(struct compact_control *cc);
 int isolate_source(struct compact_control *cc, unsigned long end_pfn);
+bool source_obstacle(struct compact_control *cc, const struct compact_block *block);
 enum page_verdict page_verdict(struct compact_control *cc, struct page *page,
 			       unsigned long *nr);
 enum page_verdict page_left_verdict(struct page *page);

@@ -169,6 +169,63 @@ static bool has_other_users(struct compact_control *cc, struct page *page,
 }
 
 /*
+ * The same from a look, without a reference: a guess. The flags are read as they are,
+ * as the page may turn into part of a larger one meanwhile.
+ */
+static enum page_verdict lru_guess(struct compact_control *cc, struct page *page)
+{
+	unsigned long flags = READ_ONCE(page->flags);
+	unsigned long mapping = (unsigned long)READ_ONCE(page->mapping);
+	bool anon = mapping & PAGE_MAPPING_ANON;
+	bool swapbacked = flags & BIT(PG_swapbacked);
+	bool cached = anon ? swapbacked && (flags & BIT(PG_swapcache)) : mapping;
+	int known = page_mapcount(page);
+
+	if (cached)
+		known += 1 + !!(flags & PAGE_FLAGS_PRIVATE) + !swapbacked;
+	if (page_count(page) > known)
+		return PAGE_PINNED;
+	if (cached && !(cc->gfp_mask & __GFP_FS))
+		return PAGE_NEEDS_FS;
+	if ((flags & BIT(PG_unevictable)) && !may_take_unevictable(cc))
+		return PAGE_UNEVICTABLE;
+	return PAGE_TAKEN;
+}
+
+/**
+ * source_obstacle - does a block hold a page that would stay?
+ * @cc: the run
+ * @block: all pages of it are in cc->zone
+ *
+ * To be asked where it costs so much to empty the block that a look at every page
+ * before is cheap. A reason is counted as if the page had been met on the way. What is
+ * on its way to a free list or an LRU list may have got there by then, and is none.
+ *
+ * Context: process context, within compact_scan_begin().
+ * Return: false if none was seen. There may be one.
+ */
+bool source_obstacle(struct compact_control *cc, const struct compact_block *block)
+{
+	unsigned long pfn = block->start_pfn, nr;
+
+	while (pfn < block->end_pfn) {
+		struct page *page = pfn_to_page(pfn);
+		enum page_verdict verdict = page_verdict(cc, page, &nr);
+
+		cc->total_migrate_scanned++;
+		if (verdict == PAGE_TAKEN && PageLRU(page))
+			verdict = lru_guess(cc, page);
+		if (verdict >= 0 && verdict != PAGE_PERCPU &&
+		    verdict != PAGE_BUSY) {
+			compact_failed(cc, (enum compact_failure)verdict, pfn, nr);
+			return true;
+		}
+		pfn = compact_advance(pfn, nr, block->end_pfn);
+	}
+	return false;
+}
+
+/*
  * A dirty page can move without being written if its filesystem says how.
  * Truncation takes the mapping away under the page lock.
  */
@@ -314,6 +371,9 @@ static int isolate_hugetlb_page(struct compact_control *cc, struct page *page,
 		*nr = rest_of_compound(page);
 		if (!ret)
 			cc->nr_migratepages += compound_nr(compound_head(page));
+		else
+			compact_failed(cc, COMPACT_FAIL_BUSY,
+				       page_to_pfn(page), *nr);
 	}
 	return 0;
 }

@@ -25,6 +25,18 @@ static inline unsigned long test_alloc_block(struct kunit *test)
 	return page_to_pfn(page);
 }
 
+/* The index takes no notice when a type is set. */
+static inline void test_make_movable(unsigned long pfn)
+{
+	struct zone *zone = page_zone(pfn_to_page(pfn));
+	unsigned long flags;
+
+	spin_lock_irqsave(&zone->lock, flags);
+	set_pageblock_migratetype(pfn_to_page(pfn), MIGRATE_MOVABLE);
+	compact_index_retype(zone, pfn);
+	spin_unlock_irqrestore(&zone->lock, flags);
+}
+
 static inline void test_free_block(unsigned long pfn)
 {
 	unsigned long i;
