@@ -27,8 +27,11 @@ static inline struct compact_entry *compact_entry(struct zone *zone,
 						  unsigned long pfn)
 {
 	struct mem_section *section = __pfn_to_section(pfn);
+	struct compact_entry *entries = (struct compact_entry *)
+		(section_to_usemap(section) +
+		 BITS_TO_LONGS(SECTION_BLOCKFLAGS_BITS));
 
-	return section_compact_index(section) +
+	return entries +
 	       ((pfn & ~PAGE_SECTION_MASK) >> pageblock_order);
 }
 #else

@@ -320,6 +320,8 @@ static void run_ends_with_what_was_wanted(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, result, COMPACT_SUCCESS);
 	KUNIT_EXPECT_GT(test, zt->cc.total_migrate_scanned, 0);
+	KUNIT_EXPECT_LT(test, zt->cc.total_migrate_scanned,
+			4 * pageblock_nr_pages);
 	check_nothing_in_hand(test, zt);
 	KUNIT_EXPECT_GT(test, check_contents(test, zt), 0);
 }
