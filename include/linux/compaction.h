@@ -229,7 +229,7 @@ static inline void wakeup_kcompactd(struct pglist_data *pgdat, int order,
 }
 #endif /* CONFIG_COMPACTION */
 
-/* Nothing is remembered that would have to be forgotten. */
+/* A block is left alone for some time only, and what is known of it goes as it is freed. */
 static inline void reset_isolation_suitable(struct pglist_data *pgdat)
 {
 }

@@ -149,14 +149,15 @@ static void set_source(struct compact_control *cc, const struct compact_claim *c
  * To find out by emptying it that a block holds a page which cannot be moved takes up to
  * a block's pages each time. So one that was parked once is looked over before, and one
  * that is full, for which others have to be filled. A smaller page can come of it all
- * the same, and who wants no page in particular takes what comes of it.
+ * the same, and who wants no page in particular takes what comes of it, as a rule.
  */
 static bool leave_spoiled(struct compact_control *cc, const struct compact_claim *claim)
 {
 	bool small = cc->order >= 0 && cc->order < pageblock_order, spoiled;
+	bool whole = cc->order >= 0 || cc->whole_blocks;
 	int idx;
 
-	if (small || (claim->free && (!claim->suspect || cc->order < 0)))
+	if (small || (claim->free && (!claim->suspect || !whole)))
 		return false;
 	idx = compact_scan_begin();
 	spoiled = compact_source_suitable(cc, &cc->source) &&
@@ -190,7 +191,7 @@ static bool cheapest_next_source(struct compact_control *cc)
 							   COMPACT_BLOCK_SPOILED);
 		}
 		cc->cheapest.full_left += !claim.free;
-		if (compact_should_stop(cc))
+		if (compact_should_stop(cc) || cc->goal(cc) != COMPACT_CONTINUE)
 			return false;
 	}
 	cc->cheapest.missed = READ_ONCE(index->claimed) > cc->cheapest.target;

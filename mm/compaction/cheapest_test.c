@@ -16,24 +16,9 @@ struct cheapest_test {
 	struct compact_control cc;
 };
 
-/* Emptier than any that is not of a test's making. */
-static unsigned long movable_block(struct kunit *test, unsigned int used)
+static enum compact_result no_goal(struct compact_control *cc)
 {
-	unsigned long pfn = test_alloc_block(test);
-
-	set_pageblock_migratetype(pfn_to_page(pfn), MIGRATE_MOVABLE);
-	test_free_pages(pfn + used, pageblock_nr_pages - used);
-	return pfn;
-}
-
-static struct compact_entry *entry_at(unsigned long pfn)
-{
-	return compact_entry(page_zone(pfn_to_page(pfn)), pfn);
-}
-
-static enum compact_ring ring_at(unsigned long pfn)
-{
-	return entry_at(pfn)->ring;
+	return COMPACT_CONTINUE;
 }
 
 static int cheapest_test_init(struct kunit *test)
@@ -42,10 +27,11 @@ static int cheapest_test_init(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, ct);
 	test->priv = ct;
-	ct->near = movable_block(test, NEAR_USED);
-	ct->far = movable_block(test, FAR_USED);
+	ct->near = test_movable_block(test, NEAR_USED);
+	ct->far = test_movable_block(test, FAR_USED);
 	test_init_control(&ct->cc, ct->near);
 	ct->cc.policy = &compact_cheapest;
+	ct->cc.goal = no_goal;
 	ct->cc.policy->begin(&ct->cc);
 	return 0;
 }
@@ -58,8 +44,8 @@ static void cheapest_test_exit(struct kunit *test)
 		return;
 	ct->cc.policy->end(&ct->cc);
 	release_targets(&ct->cc);
-	KUNIT_EXPECT_NE(test, ring_at(ct->near), COMPACT_RING_CLAIMED);
-	KUNIT_EXPECT_NE(test, ring_at(ct->far), COMPACT_RING_CLAIMED);
+	KUNIT_EXPECT_NE(test, test_ring(ct->near), COMPACT_RING_CLAIMED);
+	KUNIT_EXPECT_NE(test, test_ring(ct->far), COMPACT_RING_CLAIMED);
 	KUNIT_EXPECT_EQ(test, compact_index_check(ct->cc.zone), 0);
 	test_free_pages(ct->near, NEAR_USED);
 	test_free_pages(ct->far, FAR_USED);
@@ -122,6 +108,7 @@ static void two_runs_work_apart(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, other);
 	test_init_control(other, ct->near);
+	other->goal = no_goal;
 	compact_cheapest.begin(other);
 	KUNIT_ASSERT_TRUE(test, ct->cc.policy->next_source(&ct->cc));
 	KUNIT_ASSERT_TRUE(test, compact_cheapest.next_source(other));
@@ -137,28 +124,28 @@ static void spoiled_block_is_parked(struct kunit *test)
 
 	KUNIT_ASSERT_TRUE(test, ct->cc.policy->next_source(&ct->cc));
 	KUNIT_ASSERT_TRUE(test, go_on(ct, BIT(COMPACT_FAIL_LOCKED)));
-	KUNIT_EXPECT_FALSE(test, entry_at(ct->near)->parked);
+	KUNIT_EXPECT_FALSE(test, test_entry(ct->near)->parked);
 	KUNIT_ASSERT_EQ(test, ct->cc.source.start_pfn, ct->far);
 	go_on(ct, BIT(COMPACT_FAIL_LOCKED) | BIT(COMPACT_FAIL_UNMOVABLE));
-	KUNIT_EXPECT_TRUE(test, entry_at(ct->far)->parked);
+	KUNIT_EXPECT_TRUE(test, test_entry(ct->far)->parked);
 }
 
 static void targets_are_fuller_than_the_source(struct kunit *test)
 {
 	struct cheapest_test *ct = test->priv;
 	unsigned int limit = pageblock_nr_pages / 8;
-	unsigned long full = movable_block(test, pageblock_nr_pages - limit);
+	unsigned long full = test_movable_block(test, pageblock_nr_pages - limit);
 	unsigned long pfn;
 
 	ct->cc.cheapest.free_limit = limit;
 	ct->cc.cheapest.parked_limit = limit;
 	KUNIT_ASSERT_TRUE(test, ct->cc.policy->next_target(&ct->cc));
 	pfn = ct->cc.target.start_pfn;
-	KUNIT_EXPECT_LE(test, entry_at(pfn)->free, limit);
-	KUNIT_EXPECT_EQ(test, ring_at(pfn), COMPACT_RING_CLAIMED);
+	KUNIT_EXPECT_LE(test, test_entry(pfn)->free, limit);
+	KUNIT_EXPECT_EQ(test, test_ring(pfn), COMPACT_RING_CLAIMED);
 
 	ct->cc.policy->end(&ct->cc);
-	KUNIT_EXPECT_NE(test, ring_at(pfn), COMPACT_RING_CLAIMED);
+	KUNIT_EXPECT_NE(test, test_ring(pfn), COMPACT_RING_CLAIMED);
 	test_free_pages(full, pageblock_nr_pages - limit);
 }
 
@@ -209,8 +196,8 @@ static void barren_targets_end_it(struct kunit *test)
 static void lists_give_pages_of_full_blocks(struct kunit *test)
 {
 	struct cheapest_test *ct = test->priv;
-	unsigned long full = movable_block(test, pageblock_nr_pages);
-	unsigned long emptier = movable_block(test, pageblock_nr_pages);
+	unsigned long full = test_movable_block(test, pageblock_nr_pages);
+	unsigned long emptier = test_movable_block(test, pageblock_nr_pages);
 	unsigned int i, limit = 16;
 	struct page *page;
 
@@ -287,7 +274,7 @@ static void full_blocks_go_to_parked_ones(struct kunit *test)
 	/* what it had to fill before may not be good any more */
 	KUNIT_EXPECT_FALSE(test, ct->cc.cheapest.target);
 	for (nr = 0; nr < 2 && ct->cc.policy->next_target(&ct->cc); nr++)
-		KUNIT_EXPECT_TRUE(test, entry_at(ct->cc.target.start_pfn)->parked);
+		KUNIT_EXPECT_TRUE(test, test_entry(ct->cc.target.start_pfn)->parked);
 	KUNIT_EXPECT_EQ(test, nr, 2);
 
 	ct->cc.policy->end(&ct->cc);
@@ -306,12 +293,29 @@ static void full_block_that_is_spoiled_is_left(struct kunit *test)
 	map_block(full, true);
 	get_page(last);
 	KUNIT_EXPECT_FALSE(test, reaches_source(ct, full));
-	KUNIT_EXPECT_TRUE(test, entry_at(full)->parked);
+	KUNIT_EXPECT_TRUE(test, test_entry(full)->parked);
 	KUNIT_EXPECT_GT(test, ct->cc.failed_blocks[COMPACT_FAIL_PINNED], 0);
 
 	put_page(last);
 	map_block(full, false);
 	test_free_block(full);
+}
+
+/* Who has no use for a part of a block need not find out again that it is spoiled. */
+static void suspect_is_looked_over(struct kunit *test)
+{
+	struct cheapest_test *ct = test->priv;
+
+	test_entry(ct->near)->failures = 1;
+	KUNIT_ASSERT_TRUE(test, ct->cc.policy->next_source(&ct->cc));
+	KUNIT_EXPECT_EQ(test, ct->cc.source.start_pfn, ct->near);
+	ct->cc.policy->end(&ct->cc);
+
+	ct->cc.whole_blocks = true;
+	ct->cc.policy->begin(&ct->cc);
+	KUNIT_ASSERT_TRUE(test, ct->cc.policy->next_source(&ct->cc));
+	KUNIT_EXPECT_EQ(test, ct->cc.source.start_pfn, ct->far);
+	KUNIT_EXPECT_TRUE(test, test_entry(ct->near)->parked);
 }
 
 static struct kunit_case cheapest_test_cases[] = {
@@ -326,6 +330,7 @@ static struct kunit_case cheapest_test_cases[] = {
 	KUNIT_CASE(lists_give_pages_of_full_blocks),
 	KUNIT_CASE(full_blocks_go_to_parked_ones),
 	KUNIT_CASE(full_block_that_is_spoiled_is_left),
+	KUNIT_CASE(suspect_is_looked_over),
 	{ }
 };
 

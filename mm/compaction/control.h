@@ -30,6 +30,7 @@ struct compact_block {
  * @alloc_contig: the caller wants a given range, so huge pages move as well
  * @contended: somebody else needed a lock, or a fatal signal came: give up
  * @from_the_ends: begin anew, whatever earlier runs have done and have parked
+ * @whole_blocks: a block of which something stays is of no use
  * @any_target: use blocks of every type as targets: this is the last resort
  * @skip_spoiled: once a page cannot be moved, leave the rest of the aligned
  *	range of @order that it spoils
@@ -72,6 +73,7 @@ struct compact_control {
 	bool alloc_contig;
 	bool contended;
 	bool from_the_ends;
+	bool whole_blocks;
 	bool any_target;
 	bool skip_spoiled;
 	enum compact_result (*goal)(struct compact_control *cc);

@@ -179,9 +179,9 @@ static bool is_wholly_free(const struct compact_entry *entry)
 	       (pageblock_nr_pages > U16_MAX && !entry->free);
 }
 
-/* Where does it belong? */
-static enum compact_ring ring_of(struct zone *zone,
-				 const struct compact_entry *entry, u32 block)
+/* Where does it belong, unless it is claimed? */
+enum compact_ring compact_index_ring(struct zone *zone,
+				     const struct compact_entry *entry, u32 block)
 {
 	enum compact_ring kind;
 
@@ -198,7 +198,7 @@ static enum compact_ring ring_of(struct zone *zone,
 void compact_index_file(struct zone *zone, struct compact_entry *entry,
 			u32 block)
 {
-	enum compact_ring ring = ring_of(zone, entry, block);
+	enum compact_ring ring = compact_index_ring(zone, entry, block);
 	unsigned int bucket = compact_bucket(entry->free);
 
 	if (entry->ring == ring &&

@@ -85,6 +85,25 @@ static bool in_ring(struct zone *zone, struct compact_entry *entry, u32 block)
 	return false;
 }
 
+/* One that has never had a free page need not be filed. */
+static bool is_missing(struct zone *zone, struct compact_entry *entry, u32 block)
+{
+	return entry->ring == COMPACT_RING_NONE && entry->free &&
+	       compact_index_ring(zone, entry, block) != COMPACT_RING_NONE;
+}
+
+static bool is_right(struct zone *zone, unsigned long pfn)
+{
+	struct compact_entry *entry = compact_entry(zone, pfn);
+	u32 block = pfn >> pageblock_order;
+
+	if (!compact_index_check_block(zone, pfn))
+		return false;
+	if (compact_index_filed(entry))
+		return in_ring(zone, entry, block);
+	return !is_missing(zone, entry, block);
+}
+
 /**
  * compact_index_check - compare a zone's index with its blocks
  * @zone: the zone
@@ -100,15 +119,7 @@ unsigned long compact_index_check(struct zone *zone)
 	spin_lock_irqsave(&zone->lock, flags);
 	for (pfn = zone->zone_start_pfn; pfn < zone_end_pfn(zone);
 	     pfn = pageblock_end_pfn(pfn)) {
-		struct compact_entry *entry;
-
-		if (!pfn_to_online_page(pfn))
-			continue;
-		entry = compact_entry(zone, pfn);
-		if (!compact_index_check_block(zone, pfn))
-			wrong++;
-		else if (compact_index_filed(entry) &&
-			 !in_ring(zone, entry, pfn >> pageblock_order))
+		if (pfn_to_online_page(pfn) && !is_right(zone, pfn))
 			wrong++;
 	}
 	spin_unlock_irqrestore(&zone->lock, flags);

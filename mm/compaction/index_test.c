@@ -99,16 +99,6 @@ static void counts_follow_the_free_lists(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, check_zones(), 0);
 }
 
-static struct compact_entry *entry_at(unsigned long pfn)
-{
-	return compact_entry(page_zone(pfn_to_page(pfn)), pfn);
-}
-
-static enum compact_ring ring_at(unsigned long pfn)
-{
-	return entry_at(pfn)->ring;
-}
-
 /* The pages change lists, whole blocks at a time, and stay where they are. */
 static void isolation_keeps_the_count(struct kunit *test)
 {
@@ -118,48 +108,57 @@ static void isolation_keeps_the_count(struct kunit *test)
 	int type = get_pageblock_migratetype(pfn_to_page(pfn));
 
 	test_free_pages(pfn, 10);
-	KUNIT_EXPECT_EQ(test, entry_at(pfn)->free, 10);
-	KUNIT_EXPECT_NE(test, ring_at(pfn), COMPACT_RING_NONE);
+	KUNIT_EXPECT_EQ(test, test_entry(pfn)->free, 10);
+	KUNIT_EXPECT_NE(test, test_ring(pfn), COMPACT_RING_NONE);
 
 	test_free_pages(pfn + 10, pageblock_nr_pages - 10);
-	KUNIT_EXPECT_EQ(test, entry_at(pfn)->free, pageblock_nr_pages);
-	KUNIT_EXPECT_EQ(test, ring_at(pfn), COMPACT_RING_NONE);
+	KUNIT_EXPECT_EQ(test, test_entry(pfn)->free, pageblock_nr_pages);
+	KUNIT_EXPECT_EQ(test, test_ring(pfn), COMPACT_RING_NONE);
 	KUNIT_ASSERT_EQ(test, start_isolate_page_range(pfn, end, type, 0,
 						       GFP_KERNEL), 0);
 	KUNIT_EXPECT_EQ(test, compact_index_check(zone), 0);
 	undo_isolate_page_range(pfn, end, type);
-	KUNIT_EXPECT_EQ(test, entry_at(pfn)->free, pageblock_nr_pages);
+	KUNIT_EXPECT_EQ(test, test_entry(pfn)->free, pageblock_nr_pages);
 	KUNIT_EXPECT_EQ(test, compact_index_check(zone), 0);
-}
-
-/* Nearly empty, so that it is chosen before any other. */
-static unsigned long movable_block(struct kunit *test, unsigned int used)
-{
-	unsigned long pfn = test_alloc_block(test);
-
-	set_pageblock_migratetype(pfn_to_page(pfn), MIGRATE_MOVABLE);
-	test_free_pages(pfn + used, pageblock_nr_pages - used);
-	return pfn;
 }
 
 /* All under the lock, since no page of it is on the list of isolated ones. */
 static void isolated_block_is_not_filed(struct kunit *test)
 {
-	unsigned long pfn = movable_block(test, 2), flags;
+	unsigned long pfn = test_movable_block(test, 2), flags;
 	struct zone *zone = page_zone(pfn_to_page(pfn));
 	enum compact_ring isolated, again;
 
 	spin_lock_irqsave(&zone->lock, flags);
 	set_pageblock_migratetype(pfn_to_page(pfn), MIGRATE_ISOLATE);
 	compact_index_retype(zone, pfn);
-	isolated = ring_at(pfn);
+	isolated = test_ring(pfn);
 	set_pageblock_migratetype(pfn_to_page(pfn), MIGRATE_MOVABLE);
 	compact_index_retype(zone, pfn);
-	again = ring_at(pfn);
+	again = test_ring(pfn);
 	spin_unlock_irqrestore(&zone->lock, flags);
 
 	KUNIT_EXPECT_EQ(test, isolated, COMPACT_RING_NONE);
 	KUNIT_EXPECT_EQ(test, again, COMPACT_RING_MOVABLE);
+	test_free_pages(pfn, 2);
+}
+
+/* A block of the test's own is lost for a moment. */
+static void check_finds_a_lost_block(struct kunit *test)
+{
+	unsigned long pfn = test_movable_block(test, 2), flags;
+	struct zone *zone = page_zone(pfn_to_page(pfn));
+	u32 block = pfn >> pageblock_order;
+
+	spin_lock_irqsave(&zone->lock, flags);
+	compact_index_unfile(zone, test_entry(pfn), block);
+	spin_unlock_irqrestore(&zone->lock, flags);
+	KUNIT_EXPECT_EQ(test, compact_index_check(zone), 1);
+
+	spin_lock_irqsave(&zone->lock, flags);
+	compact_index_file(zone, test_entry(pfn), block);
+	spin_unlock_irqrestore(&zone->lock, flags);
+	KUNIT_EXPECT_EQ(test, compact_index_check(zone), 0);
 	test_free_pages(pfn, 2);
 }
 
@@ -192,13 +191,13 @@ static void release_all(struct zone *zone)
 
 	for (pfn = zone->zone_start_pfn; pfn < zone_end_pfn(zone);
 	     pfn = pageblock_end_pfn(pfn))
-		if (ring_at(pfn) == COMPACT_RING_CLAIMED)
+		if (test_ring(pfn) == COMPACT_RING_CLAIMED)
 			compact_index_release(zone, pfn, COMPACT_BLOCK_AS_IT_IS);
 }
 
 static void emptiest_is_claimed_once(struct kunit *test)
 {
-	unsigned long near = movable_block(test, 2), far = movable_block(test, 7);
+	unsigned long near = test_movable_block(test, 2), far = test_movable_block(test, 7);
 	struct zone *zone = page_zone(pfn_to_page(near));
 	struct compact_claim claim;
 
@@ -224,8 +223,8 @@ static void fullest_is_target(struct kunit *test)
 {
 	const struct compact_limit limit = { .free = 16, .parked = 16 };
 	unsigned int used = pageblock_nr_pages - 16, less = used - 8;
-	unsigned long full = movable_block(test, used);
-	unsigned long over = movable_block(test, less);
+	unsigned long full = test_movable_block(test, used);
+	unsigned long over = test_movable_block(test, less);
 	struct zone *zone = page_zone(pfn_to_page(full));
 	struct compact_claim claim;
 	bool found = false;
@@ -248,8 +247,8 @@ static unsigned long parked_room(struct zone *zone)
 
 	for (pfn = zone->zone_start_pfn; pfn < zone_end_pfn(zone);
 	     pfn = pageblock_end_pfn(pfn))
-		if (ring_at(pfn) == COMPACT_RING_PARKED)
-			room += entry_at(pfn)->free;
+		if (test_ring(pfn) == COMPACT_RING_PARKED)
+			room += test_entry(pfn)->free;
 	return room;
 }
 
@@ -257,7 +256,7 @@ static unsigned long parked_room(struct zone *zone)
 static void full_block_is_the_last_source(struct kunit *test)
 {
 	unsigned long full = test_alloc_block(test);
-	unsigned long parked[] = { movable_block(test, 2), movable_block(test, 2) };
+	unsigned long parked[] = { test_movable_block(test, 2), test_movable_block(test, 2) };
 	struct zone *zone = page_zone(pfn_to_page(full));
 	struct compact_wish wish = {
 		.ring = COMPACT_RING_MOVABLE,
@@ -272,7 +271,7 @@ static void full_block_is_the_last_source(struct kunit *test)
 	bool found, any, room;
 
 	test_make_movable(full);
-	KUNIT_ASSERT_TRUE(test, entry_at(full)->bucket == COMPACT_FULL);
+	KUNIT_ASSERT_TRUE(test, test_entry(full)->bucket == COMPACT_FULL);
 	for (i = 0; i < ARRAY_SIZE(parked); i++) {
 		KUNIT_ASSERT_TRUE(test, claims_source(zone, parked[i]));
 		compact_index_release(zone, parked[i], COMPACT_BLOCK_SPOILED);
@@ -311,10 +310,10 @@ static u32 spoil(struct kunit *test, unsigned long pfn)
 
 	KUNIT_ASSERT_TRUE(test, claims_source(zone, pfn));
 	compact_index_release(zone, pfn, COMPACT_BLOCK_SPOILED);
-	left = (entry_at(pfn)->until - (u32)jiffies / COMPACT_PARK_JIFFIES) %
+	left = (test_entry(pfn)->until - (u32)jiffies / COMPACT_PARK_JIFFIES) %
 	       COMPACT_PARK_UNITS;
 	release_all(zone);
-	KUNIT_EXPECT_EQ(test, ring_at(pfn), COMPACT_RING_PARKED);
+	KUNIT_EXPECT_EQ(test, test_ring(pfn), COMPACT_RING_PARKED);
 	KUNIT_EXPECT_FALSE(test, claims_source(zone, pfn));
 	release_all(zone);
 	return left;
@@ -323,34 +322,34 @@ static u32 spoil(struct kunit *test, unsigned long pfn)
 static void failed_block_is_parked(struct kunit *test)
 {
 	unsigned int eighth = pageblock_nr_pages / 8, used = 2 * eighth + 8;
-	unsigned long pfn = movable_block(test, used);
+	unsigned long pfn = test_movable_block(test, used);
 	struct zone *zone = page_zone(pfn_to_page(pfn));
 	u32 first, second;
 
 	first = spoil(test, pfn);
 	test_free_pages(pfn, eighth + 7);
-	KUNIT_EXPECT_EQ(test, ring_at(pfn), COMPACT_RING_PARKED);
+	KUNIT_EXPECT_EQ(test, test_ring(pfn), COMPACT_RING_PARKED);
 	/* now seven eighths of it are free, of which five were when it was parked */
 	test_free_pages(pfn + eighth + 7, 1);
-	KUNIT_EXPECT_EQ(test, ring_at(pfn), COMPACT_RING_MOVABLE);
+	KUNIT_EXPECT_EQ(test, test_ring(pfn), COMPACT_RING_MOVABLE);
 	second = spoil(test, pfn);
 	KUNIT_EXPECT_GT(test, second, first);
 
 	/* or the time has come */
-	entry_at(pfn)->until = (u32)jiffies / COMPACT_PARK_JIFFIES;
+	test_entry(pfn)->until = (u32)jiffies / COMPACT_PARK_JIFFIES;
 	KUNIT_EXPECT_GT(test, spoil(test, pfn), second);
 	KUNIT_EXPECT_EQ(test, compact_index_check(zone), 0);
 
 	/* or it was free as a whole */
 	test_free_pages(pfn + eighth + 8, eighth);
-	KUNIT_EXPECT_FALSE(test, entry_at(pfn)->parked);
-	KUNIT_EXPECT_FALSE(test, entry_at(pfn)->failures);
+	KUNIT_EXPECT_FALSE(test, test_entry(pfn)->parked);
+	KUNIT_EXPECT_FALSE(test, test_entry(pfn)->failures);
 }
 
 /* Whatever others do: as many blocks as there are, and no more. */
 static void two_runs_that_fail_both_end(struct kunit *test)
 {
-	unsigned long pfn = movable_block(test, 2), other = movable_block(test, 3);
+	unsigned long pfn = test_movable_block(test, 2), other = test_movable_block(test, 3);
 	struct zone *zone = page_zone(pfn_to_page(pfn));
 	unsigned long blocks = zone->spanned_pages / pageblock_nr_pages, nr = 0;
 	u32 began = compact_index_begin(zone);
@@ -376,7 +375,7 @@ static void two_runs_that_fail_both_end(struct kunit *test)
 /* A run that may not move all pages does not spoil it for those that may. */
 static void who_may_do_more_tries_again(struct kunit *test)
 {
-	unsigned long pfn = movable_block(test, 2);
+	unsigned long pfn = test_movable_block(test, 2);
 	struct zone *zone = page_zone(pfn_to_page(pfn));
 	struct compact_wish wish = {
 		.began = compact_index_begin(zone),
@@ -411,7 +410,7 @@ static void all_parked_blocks_are_let_go(struct kunit *test)
 	u32 now;
 
 	for (nr = 0; nr < ARRAY_SIZE(pfn); nr++)
-		pfn[nr] = movable_block(test, (nr + 1) * step);
+		pfn[nr] = test_movable_block(test, (nr + 1) * step);
 	zone = page_zone(pfn_to_page(pfn[0]));
 	for (nr = 0; nr < ARRAY_SIZE(pfn); nr++) {
 		KUNIT_ASSERT_TRUE(test, claims_source(zone, pfn[nr]));
@@ -420,7 +419,7 @@ static void all_parked_blocks_are_let_go(struct kunit *test)
 	}
 	now = (u32)jiffies / COMPACT_PARK_JIFFIES;
 	for (nr = 0; nr < ARRAY_SIZE(pfn); nr++)
-		entry_at(pfn[nr])->until = now + (nr < 9 ? 60 : 0);
+		test_entry(pfn[nr])->until = now + (nr < 9 ? 60 : 0);
 
 	for (nr = 0; nr < 8; nr++) {
 		if (claim_movable(zone, compact_index_begin(zone), &claim))
@@ -429,7 +428,7 @@ static void all_parked_blocks_are_let_go(struct kunit *test)
 	}
 	for (nr = 0; nr < ARRAY_SIZE(pfn); nr++) {
 		if (nr >= 9)
-			KUNIT_EXPECT_FALSE(test, entry_at(pfn[nr])->parked);
+			KUNIT_EXPECT_FALSE(test, test_entry(pfn[nr])->parked);
 		test_free_pages(pfn[nr], (nr + 1) * step);
 	}
 }
@@ -439,6 +438,7 @@ static struct kunit_case index_test_cases[] = {
 	KUNIT_CASE(counts_follow_the_free_lists),
 	KUNIT_CASE(isolation_keeps_the_count),
 	KUNIT_CASE(isolated_block_is_not_filed),
+	KUNIT_CASE(check_finds_a_lost_block),
 	KUNIT_CASE(emptiest_is_claimed_once),
 	KUNIT_CASE(fullest_is_target),
 	KUNIT_CASE(full_block_is_the_last_source),

@@ -143,6 +143,8 @@ static inline bool compact_index_filed(const struct compact_entry *entry)
 
 unsigned int compact_bucket(unsigned int free);
 struct compact_entry *compact_index_entry(struct zone *zone, u32 block);
+enum compact_ring compact_index_ring(struct zone *zone,
+				     const struct compact_entry *entry, u32 block);
 void compact_index_file(struct zone *zone, struct compact_entry *entry,
 			u32 block);
 void compact_index_unfile(struct zone *zone, struct compact_entry *entry,
@@ -275,10 +277,10 @@ void compaction_free(struct page *page, unsigned long data);
 void release_targets(struct compact_control *cc);
 
 #ifdef CONFIG_COMPACTION
-/* Was a free page refused, so that there are fewer targets than free pages? */
+/* Was even a base page refused, so that there is no target although pages are free? */
 static inline bool compact_at_watermark(struct compact_control *cc)
 {
-	return cc->refused_order < MAX_ORDER;
+	return !cc->refused_order;
 }
 #endif
 

@@ -149,6 +149,7 @@ static void compact_proactively(pg_data_t *pgdat)
 			.gfp_mask = GFP_KERNEL,
 			.mode = MIGRATE_SYNC_LIGHT,
 			.from_the_ends = true,
+			.whole_blocks = pageblock_order <= SCORE_ORDER,
 			.goal = proactive_goal,
 		};
 
@@ -273,7 +274,7 @@ static int kcompactd(void *data)
 {
 	pg_data_t *pgdat = data;
 	const struct cpumask *cpus = cpumask_of_node(pgdat->node_id);
-	unsigned long next = jiffies + PROACTIVE_INTERVAL;
+	unsigned long next = jiffies + PROACTIVE_INTERVAL, pause;
 
 	if (!cpumask_empty(cpus))
 		set_cpus_allowed_ptr(current, cpus);
@@ -289,7 +290,8 @@ static int kcompactd(void *data)
 			requested_work(pgdat);
 			continue;
 		}
-		next = jiffies + proactive_work(pgdat);
+		pause = proactive_work(pgdat);
+		next = jiffies + pause;
 	}
 	return 0;
 }

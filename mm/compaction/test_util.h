@@ -55,6 +55,27 @@ static inline void test_free_pages(unsigned long pfn, unsigned long nr)
 	drain_all_pages(zone);
 }
 
+/* All of it but @used pages is free: emptier than any that is not of a test's making. */
+static inline unsigned long test_movable_block(struct kunit *test,
+					       unsigned int used)
+{
+	unsigned long pfn = test_alloc_block(test);
+
+	test_make_movable(pfn);
+	test_free_pages(pfn + used, pageblock_nr_pages - used);
+	return pfn;
+}
+
+static inline struct compact_entry *test_entry(unsigned long pfn)
+{
+	return compact_entry(page_zone(pfn_to_page(pfn)), pfn);
+}
+
+static inline enum compact_ring test_ring(unsigned long pfn)
+{
+	return test_entry(pfn)->ring;
+}
+
 /* How many base pages of [pfn, end) are on the buddy lists? */
 static inline unsigned long test_count_free(unsigned long pfn,
 					    unsigned long end)
