@@ -22,7 +22,7 @@
 /*
  * Attempts that make progress and yet no page of the order before the allocation
  * looks for other ways; a quarter of that for costly orders, whose callers can
- * do without.
+ * do without, and of attempts that had to stop.
  */
 #define MAX_COMPACT_RETRIES	16
 
@@ -209,20 +209,33 @@ enum compact_result try_to_compact_pages(gfp_t gfp_mask, unsigned int order,
 	return best;
 }
 
+static enum compact_priority last_priority(int order)
+{
+	return order > PAGE_ALLOC_COSTLY_ORDER ? MIN_COMPACT_COSTLY_PRIORITY :
+						 MIN_COMPACT_PRIORITY;
+}
+
 /* Try harder next time, if that is possible. */
 static bool raise_priority(int order, enum compact_priority *prio,
 			   int *retries)
 {
-	enum compact_priority min = MIN_COMPACT_PRIORITY;
-
-	if (order > PAGE_ALLOC_COSTLY_ORDER)
-		min = MIN_COMPACT_COSTLY_PRIORITY;
-	if (*prio <= min)
+	if (*prio <= last_priority(order))
 		return false;
 
 	(*prio)--;
 	*retries = 0;
 	return true;
+}
+
+/*
+ * Is more of the same worth a try? A run that got somewhere says so, and one that had
+ * to stop half way does not say no: before the next one there is reclaim again.
+ */
+static bool may_repeat(enum compact_result result, int order,
+		       enum compact_priority prio)
+{
+	return compaction_made_progress(result) ||
+	       (result == COMPACT_CONTENDED && prio <= last_priority(order));
 }
 
 /**
@@ -232,11 +245,12 @@ static bool raise_priority(int order, enum compact_priority *prio,
  * @alloc_flags: of the allocation
  * @result: of the last try_to_compact_pages()
  * @prio: at which priority that was; made higher for the next round
- * @retries: rounds that made progress so far; kept for the caller
+ * @retries: rounds at this priority that count, see below; kept for the caller
  *
- * Comes to an end: only rounds that make progress repeat at one priority, and
- * they are counted; there are three priorities; and a zone in need of reclaim is
- * waited for only while the caller's reclaim gets somewhere.
+ * Comes to an end: only rounds that make progress repeat at one priority, or at
+ * the last one those that had to stop, and they are counted; there are three
+ * priorities; and a zone in need of reclaim is waited for only while the caller's
+ * reclaim gets somewhere.
  *
  * Context: process context.
  * Return: true if the allocation should try again.
@@ -253,12 +267,13 @@ bool should_compact_retry(struct alloc_context *ac, int order, int alloc_flags,
 	if (!order || fatal_signal_pending(current))
 		return false;
 
-	if (order > PAGE_ALLOC_COSTLY_ORDER)
+	/* of several zones, others may have been gone over from end to end */
+	if (order > PAGE_ALLOC_COSTLY_ORDER || result == COMPACT_CONTENDED)
 		max_retries /= 4;
 
 	if (compaction_needs_reclaim(result))
 		retry = compaction_zonelist_suitable(ac, order, alloc_flags);
-	else if (compaction_made_progress(result) && ++*retries <= max_retries)
+	else if (may_repeat(result, order, *prio) && ++*retries <= max_retries)
 		retry = true;
 	else
 		retry = raise_priority(order, prio, retries);

@@ -60,8 +60,7 @@ static void progress_is_counted(struct kunit *test)
 static void failure_raises_the_priority(struct kunit *test)
 {
 	static const enum compact_result results[] = {
-		COMPACT_COMPLETE, COMPACT_PARTIAL_SKIPPED, COMPACT_CONTENDED,
-		COMPACT_DEFERRED,
+		COMPACT_COMPLETE, COMPACT_PARTIAL_SKIPPED, COMPACT_DEFERRED,
 	};
 	enum compact_priority prio;
 	unsigned int i;
@@ -72,6 +71,17 @@ static void failure_raises_the_priority(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, rounds(COSTLY, results[i], &prio), 1);
 		KUNIT_EXPECT_EQ(test, prio, COMPACT_PRIO_SYNC_LIGHT);
 	}
+}
+
+/* It was not to be had because of others; at the last priority that is no answer. */
+static void stopped_half_way_tries_again(struct kunit *test)
+{
+	enum compact_priority prio;
+
+	KUNIT_EXPECT_EQ(test, rounds(1, COMPACT_CONTENDED, &prio), 2 + 4);
+	KUNIT_EXPECT_EQ(test, prio, COMPACT_PRIO_SYNC_FULL);
+	KUNIT_EXPECT_EQ(test, rounds(COSTLY, COMPACT_CONTENDED, &prio), 1 + 4);
+	KUNIT_EXPECT_EQ(test, prio, COMPACT_PRIO_SYNC_LIGHT);
 }
 
 /* There is no use in waiting for reclaim if no zone could ever do. */
@@ -294,6 +304,7 @@ static struct kunit_case direct_test_cases[] = {
 	KUNIT_CASE(no_order_no_retry),
 	KUNIT_CASE(progress_is_counted),
 	KUNIT_CASE(failure_raises_the_priority),
+	KUNIT_CASE(stopped_half_way_tries_again),
 	KUNIT_CASE(skipped_asks_whether_reclaim_helps),
 	KUNIT_CASE_PARAM(allocation_compacts_for_itself, next_request),
 	KUNIT_CASE(attempts_let_pass_are_counted),
