@@ -146,13 +146,20 @@ enum page_verdict page_left_verdict(struct page *page)
 }
 
 /*
- * Does somebody besides the page tables, the page cache (or swap cache), the
- * buffers and the caller hold a reference? Migration would wait for them in
- * vain if the page is pinned.
- *
- * A file page outside shmem may have one more: that of a reader on its way, or
- * of an AIO context, whose migrate_folio() knows about it. And as
- * alloc_contig_range() cannot choose another page, it lets migration try.
+ * The references of the page cache or swap cache, and of the buffers. A file page
+ * outside shmem may have one more: that of a reader on its way, or of an AIO context,
+ * whose migrate_folio() knows about it.
+ */
+static int cache_references(unsigned long flags)
+{
+	return 1 + !!(flags & PAGE_FLAGS_PRIVATE) + !(flags & BIT(PG_swapbacked));
+}
+
+/*
+ * Does somebody besides the page tables, the caches and the caller hold a reference?
+ * Migration would wait for them in vain if the page is pinned. But as
+ * alloc_contig_range() cannot choose another page, it lets migration try one of a
+ * cache.
  */
 static bool has_other_users(struct compact_control *cc, struct page *page,
 			    struct address_space *mapping)
@@ -162,8 +169,7 @@ static bool has_other_users(struct compact_control *cc, struct page *page,
 	if (mapping) {
 		if (cc->alloc_contig)
 			return false;
-		expected += 1 + !!page_has_private(page);
-		expected += !PageSwapBacked(page);
+		expected += cache_references(page->flags);
 	}
 	return page_count(page) > expected;
 }
@@ -176,13 +182,12 @@ static enum page_verdict lru_guess(struct compact_control *cc, struct page *page
 {
 	unsigned long flags = READ_ONCE(page->flags);
 	unsigned long mapping = (unsigned long)READ_ONCE(page->mapping);
-	bool anon = mapping & PAGE_MAPPING_ANON;
-	bool swapbacked = flags & BIT(PG_swapbacked);
-	bool cached = anon ? swapbacked && (flags & BIT(PG_swapcache)) : mapping;
+	bool swapcache = (flags & BIT(PG_swapbacked)) && (flags & BIT(PG_swapcache));
+	bool cached = mapping & PAGE_MAPPING_ANON ? swapcache : mapping;
 	int known = page_mapcount(page);
 
 	if (cached)
-		known += 1 + !!(flags & PAGE_FLAGS_PRIVATE) + !swapbacked;
+		known += cache_references(flags);
 	if (page_count(page) > known)
 		return PAGE_PINNED;
 	if (cached && !(cc->gfp_mask & __GFP_FS))

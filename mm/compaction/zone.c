@@ -166,14 +166,14 @@ static bool left_range(struct compact_control *cc, unsigned long from_pfn)
 static enum compact_result out_of_targets(struct compact_control *cc)
 {
 	lru_add_drain_cpu_zone(cc->zone);
-	if (cc->goal(cc) == COMPACT_SUCCESS)
-		return COMPACT_SUCCESS;
 	if (fatal_signal_pending(current)) {
 		cc->contended = true;
 		return COMPACT_CONTENDED;
 	}
-	if (!cc->refused_order)
+	if (compact_at_watermark(cc))
 		return COMPACT_CONTENDED;
+	if (cc->goal(cc) == COMPACT_SUCCESS)
+		return COMPACT_SUCCESS;
 	compact_failed_run(cc->zone, COMPACT_FAIL_TARGET);
 	return COMPACT_COMPLETE;
 }
@@ -247,14 +247,23 @@ static enum compact_result give_way(struct compact_control *cc)
 	return COMPACT_CONTENDED;
 }
 
+/* There is none left, or none is wanted any more. */
+static enum compact_result no_source(struct compact_control *cc)
+{
+	enum compact_result result = cc->goal(cc);
+
+	if (result != COMPACT_CONTINUE)
+		return result;
+	return cc->contended ? give_way(cc) : COMPACT_COMPLETE;
+}
+
 static enum compact_result run(struct compact_control *cc)
 {
 	enum compact_result result;
 
 	while ((result = traced(cc, cc->goal(cc))) == COMPACT_CONTINUE) {
 		if (!cc->policy->next_source(cc))
-			return traced(cc, cc->contended ? give_way(cc) :
-							  COMPACT_COMPLETE);
+			return traced(cc, no_source(cc));
 
 		result = empty_block(cc);
 		if (result == COMPACT_CONTENDED)
