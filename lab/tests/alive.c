@@ -18,6 +18,9 @@
 #define DOOR	"/proc/sys/vm/compact_memory"
 #define NODE	"/sys/devices/system/node/node0/compact"
 #define HUGE	"/proc/sys/vm/nr_hugepages"
+#define DEBUG	"/sys/kernel/debug"
+#define CMA	DEBUG "/cma/reserved/"
+#define POWER	"/sys/power/"
 
 static int nr, bad;
 
@@ -162,6 +165,27 @@ static void check_memory(const char *door)
 	munmap(mem, size);
 }
 
+/* "cma=" is on the command line if there is anything to see it by. */
+static void check_cma(void)
+{
+	mount("debugfs", DEBUG, "debugfs", 0, NULL);
+	if (!there(CMA "alloc"))
+		skip("a contiguous range can be had", "no CMA to ask");
+	else
+		result(put(CMA "alloc", "8192") && put(CMA "free", "8192"),
+		       "a contiguous range can be had");
+}
+
+/* All tasks are frozen, for five seconds; one that does not freeze is an error. */
+static void check_freezer(void)
+{
+	if (!there(POWER "pm_test"))
+		skip("all tasks can be frozen", "no suspend here");
+	else
+		result(put(POWER "pm_test", "freezer") && put(POWER "state", "freeze"),
+		       "all tasks can be frozen");
+}
+
 static void run(int argc, char **argv)
 {
 	int wanted = argc > 1 && !strcmp(argv[1], "compaction"), i;
@@ -182,6 +206,9 @@ static void run(int argc, char **argv)
 	else
 		result(put(HUGE, "8") && first_word_is(HUGE, "8") && put(HUGE, "0"),
 		       "huge pages can be had");
+
+	check_cma();
+	check_freezer();
 
 	for (i = 2; i < argc; i++) {
 		char *value = strrchr(argv[i], '=');
