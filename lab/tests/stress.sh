@@ -64,7 +64,7 @@ load() {
 }
 
 echo "TAP version 13"
-echo "1..5"
+echo "1..6"
 
 # An emulated CPU is some ten times slower than the one that two minutes are meant
 # for; a task that really hangs still does after ten. Then all CPUs say what they do.
@@ -72,7 +72,8 @@ echo 600 > /proc/sys/kernel/hung_task_timeout_secs
 echo 1 > /proc/sys/kernel/hung_task_all_cpu_backtrace
 
 mkdir -p /tmp/job
-use_swap || echo "# no swap"
+use_swap
+swap=$?
 echo always > /sys/kernel/mm/transparent_hugepage/enabled
 echo always > /sys/kernel/mm/transparent_hugepage/defrag
 
@@ -80,6 +81,7 @@ moved=$(counter pgmigrate_success)
 stalls=$(counter compact_stall)
 wakes=$(counter compact_daemon_wake)
 thp=$(counter thp_fault_alloc)
+out=$(counter pswpout)
 
 door 1 sh -c "echo 1 > $vm/compact_memory"
 door 1 sh -c "echo 1 > $nodes/node0/compact; echo 1 > $nodes/node1/compact"
@@ -103,10 +105,12 @@ moved=$(($(counter pgmigrate_success) - moved))
 stalls=$(($(counter compact_stall) - stalls))
 wakes=$(($(counter compact_daemon_wake) - wakes))
 thp=$(($(counter thp_fault_alloc) - thp))
+out=$(($(counter pswpout) - out))
 [ $moved -gt 1000 ]; result $? "pages moved: $moved"
 [ $stalls -gt 10 ]; result $? "allocations compacted: $stalls"
 [ $wakes -gt 0 ]; result $? "kcompactd was woken: $wakes"
 [ $thp -gt 10 ]; result $? "huge pages faulted: $thp"
+[ $swap = 0 ] && [ $out -gt 0 ]; result $? "pages swapped out: $out"
 sed 's/^/# /' /sys/kernel/debug/compaction/failures | awk '$5 + $6 + $7'
 
 # The audit wants the machine to itself.

@@ -247,12 +247,17 @@ static void begin_beside(void)
 	load_one(load_contig);
 }
 
-/* What is freed meanwhile is there to be split before isolation ends. */
+/*
+ * What is freed meanwhile is there to be split before isolation ends, and so is what
+ * lies across the edge of the range, if it is still whole.
+ */
 static void begin_whole(void)
 {
 	int i;
 
-	race_delay(UNISOLATE, 2000, 1);
+	race_delay(ISOLATE, 1000, 1);
+	race_delay(UNISOLATE, 5000, 1);
+	race_delay("split_free_page", 5000, 1);
 	for (i = 0; i < 8; i++)
 		load_one(load_whole);
 	load_one(load_huge);

@@ -56,7 +56,7 @@ static void delay_some(void)
 {
 	if (!race_there())
 		return;
-	race_delay("remove_migration_ptes", 300, 3);
+	race_delay("remove_migration_pte", 300, 3);
 	race_delay("rmap_walk_ksm", 200, 3);
 	race_delay("folio_migrate_ksm", 200, 2);
 	race_delay("get_ksm_page", 100, 5);

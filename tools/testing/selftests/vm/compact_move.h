@@ -52,8 +52,8 @@ static void for_all_spots(void (*todo)(struct spot *spot))
 
 /*
  * For compaction there has to be much to move, and what is held has to be where
- * it moves pages from: at the bottom. So of many small spots the lowest are used,
- * and of the others pages are given back.
+ * it moves pages from: in the emptiest blocks. So of many small spots the lowest are
+ * used, and of the others pages are given back, most of them near those.
  */
 
 struct window {
@@ -129,15 +129,45 @@ static bool in_a_spot(const char *area)
 	return false;
 }
 
+static bool spot_in_block(const struct spot *spot, __u64 block)
+{
+	unsigned int order = cu_huge_order();
+	size_t i;
+
+	for (i = 0; i < spot->pages; i++)
+		if (spot->was[i] && spot->was[i] >> order == block)
+			return true;
+	return false;
+}
+
+/* Is what is left of a window in a block in which there was a spot? */
+static bool near_a_spot(char *area)
+{
+	__u64 pfns[SMALL] = { 0 }, pfn = 0;
+	size_t type, kind, i;
+
+	cu_pfns(area, SMALL, pfns);
+	for (i = 0; i < SMALL && !pfn; i++)
+		pfn = pfns[i];
+	for (type = 0; type < NR_TYPES; type++)
+		for (kind = PRIVATE; kind <= SHARED; kind++)
+			if (spot_in_block(&scene.spot[type][kind],
+					  pfn >> cu_huge_order()))
+				return true;
+	return false;
+}
+
+/* Most of all near the spots: what is the emptiest is emptied first. */
 static void pool_thin(unsigned int percent)
 {
 	size_t i, page;
 
 	for (i = 0; i < scene.windows[PRIVATE]; i++) {
 		char *area = scene.pool[PRIVATE] + i * window_size();
+		unsigned int share = near_a_spot(area) ? 90 : percent;
 
 		for (page = 0; page < SMALL && !in_a_spot(area); page++)
-			if (cu_chance(&scene.rng, percent))
+			if (cu_chance(&scene.rng, share))
 				madvise(area + page * cu_psize, cu_psize,
 					MADV_DONTNEED);
 	}

@@ -361,7 +361,7 @@ static const struct {
 	bool fail;
 } random_points[] = {
 	{ "try_to_migrate", 100, 5, false },
-	{ "remove_migration_ptes", 100, 3, false },
+	{ "remove_migration_pte", 100, 3, false },
 	{ "folio_isolate_lru", 50, 7, false },
 	{ "folio_migrate_copy", 200, 5, false },
 	{ MOVE, -EAGAIN, 7, true },

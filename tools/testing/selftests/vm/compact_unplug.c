@@ -508,7 +508,7 @@ static void random_round(struct outcome *out)
 }
 
 static const char * const late_functions[] = {
-	"try_to_migrate", "remove_migration_ptes", "move_to_new_folio", "do_swap_page",
+	"try_to_migrate", "remove_migration_pte", "move_to_new_folio", "do_swap_page",
 	"do_wp_page",
 };
 
@@ -602,6 +602,7 @@ int main(int argc, char **argv)
 	cu_init();
 	parse(argc, argv);
 	ksft_print_header();
+	slow_seed = opt.seed;	/* the disk's contents come of it */
 	why = scene_set("madvise");
 	if (!why && !block_there())
 		why = "no memory of node 1 may go";
@@ -611,9 +612,7 @@ int main(int argc, char **argv)
 		ksft_exit_skip("%s\n", why);
 	ksft_set_plan(8 + ARRAY_SIZE(disturbances));
 	ksft_print_msg("seed %llu\n", opt.seed);
-	slow_seed = opt.seed;
 	cu_rng_seed(&rng, opt.seed);
-	(void)dev_ext4;
 	why = dev_zram(swap_disk, sizeof(swap_disk), SWAP_MIB) ?:
 	      dev_swap(swap_disk, SWAP_MIB);
 	swap = !why;

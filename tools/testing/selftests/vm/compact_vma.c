@@ -227,19 +227,50 @@ static bool nothing_left_behind(void)
 	return true;
 }
 
+struct delay {
+	const char *function;
+	long us;
+	int every;
+};
+
+/* Where the work is between two states that agree with each other. */
+static const struct delay delays[] = {
+	{ "move_to_new_folio", 300, 31 },
+	{ "anon_vma_interval_tree_insert", 500, 23 },
+	{ "move_page_tables", 1000, 3 },
+	{ "remove_migration_pte", 500, 7 },
+	{ }
+};
+
+/* A walk has seen the new place of a page, and not yet the old one. */
+static const struct delay mremap_delays[] = {
+	{ "move_to_new_folio", 300, 31 },
+	{ "remove_migration_pte", 3000, 2 },
+	{ }
+};
+
+/* Migration begins before the stack is on its way, and ends while it is. */
+static const struct delay exec_delays[] = {
+	{ "shift_arg_pages", 3000, 1 },
+	{ "move_page_tables", 3000, 1 },
+	{ "move_to_new_folio", 1000, 7 },
+	{ }
+};
+
 struct change {
 	const char *name;
 	bool (*make)(void);
+	const struct delay *delays;
 };
 
 static const struct change changes[] = {
-	{ "mprotect", protect },
-	{ "madvise", advise },
-	{ "munmap in the middle", unmap_in_the_middle },
-	{ "mremap", move_there_and_back },
-	{ "mremap, shrink and grow", shrink_and_grow },
-	{ "brk", move_the_break },
-	{ "stack growth", grow_the_stack },
+	{ "mprotect", protect, delays },
+	{ "madvise", advise, delays },
+	{ "munmap in the middle", unmap_in_the_middle, delays },
+	{ "mremap", move_there_and_back, mremap_delays },
+	{ "mremap, shrink and grow", shrink_and_grow, delays },
+	{ "brk", move_the_break, delays },
+	{ "stack growth", grow_the_stack, delays },
 };
 
 static int told_to_stop;
@@ -347,29 +378,6 @@ static int stop_workers(pid_t *pid)
 	return wrong;
 }
 
-struct delay {
-	const char *function;
-	long us;
-	int every;
-};
-
-/* Where the work is between two states that agree with each other. */
-static const struct delay delays[] = {
-	{ "move_to_new_folio", 300, 31 },
-	{ "anon_vma_interval_tree_insert", 500, 23 },
-	{ "move_page_tables", 1000, 3 },
-	{ "remove_migration_pte", 500, 7 },
-	{ }
-};
-
-/* Migration begins before the stack is on its way, and ends while it is. */
-static const struct delay exec_delays[] = {
-	{ "shift_arg_pages", 3000, 1 },
-	{ "move_page_tables", 3000, 1 },
-	{ "move_to_new_folio", 1000, 7 },
-	{ }
-};
-
 static void widen(const struct delay *delay)
 {
 	if (!race_there()) {
@@ -390,6 +398,7 @@ static void race(const struct change *change, unsigned int doors,
 	pid_t pid[NR_WORKERS];
 	int i, wrong;
 
+	widen(change->delays);
 	if (pressure_begin(&pressure, doors))
 		ksft_exit_fail_msg("no processes\n");
 	for (i = 0; i < NR_WORKERS; i++) {
@@ -435,7 +444,9 @@ static void parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static const struct change exec = { .name = "exec" };
+	static const struct change exec = {
+		.name = "exec", .delays = exec_delays,
+	};
 	size_t i;
 
 	cu_init();
@@ -447,11 +458,9 @@ int main(int argc, char **argv)
 		ksft_exit_skip("needs root and a kernel with compaction\n");
 	ksft_set_plan(ARRAY_SIZE(changes) + 1);
 	ksft_print_msg("seed %llu\n", (unsigned long long)opt.seed);
-	widen(delays);
 	for (i = 0; i < ARRAY_SIZE(changes); i++)
 		race(&changes[i], PRESS_ALL & ~PRESS_CMA, worker);
 	/* with nothing else to move, the stacks have their turn soon */
-	widen(exec_delays);
 	race(&exec, PRESS_MEMORY | PRESS_NODES, exec_worker);
 	race_clear();
 	ksft_finished();
