@@ -250,11 +250,12 @@ static enum compact_result give_way(struct compact_control *cc)
 /* There is none left, or none is wanted any more. */
 static enum compact_result no_source(struct compact_control *cc)
 {
-	enum compact_result result = cc->goal(cc);
+	enum compact_result result;
 
-	if (result != COMPACT_CONTINUE)
-		return result;
-	return cc->contended ? give_way(cc) : COMPACT_COMPLETE;
+	if (cc->contended)
+		return give_way(cc);
+	result = cc->goal(cc);
+	return result == COMPACT_CONTINUE ? COMPACT_COMPLETE : result;
 }
 
 static enum compact_result run(struct compact_control *cc)
