@@ -623,6 +623,12 @@ static void set_stage(void)
 		ksft_print_msg("no module to widen races with\n");
 }
 
+static void usage(void)
+{
+	fprintf(stderr, "compact_anon [--seed N] [--seconds N]\n");
+	exit(KSFT_FAIL);
+}
+
 static void parse(int argc, char **argv)
 {
 	static const struct option longopt[] = {
@@ -638,12 +644,10 @@ static void parse(int argc, char **argv)
 		else if (c == 't')
 			opt.seconds = cu_number(optarg, 3600);
 		else
-			optind = argc + 1;
+			usage();
 	}
-	if (optind != argc) {
-		fprintf(stderr, "compact_anon [--seed N] [--seconds N]\n");
-		exit(KSFT_FAIL);
-	}
+	if (optind != argc)
+		usage();
 }
 
 int main(int argc, char **argv)

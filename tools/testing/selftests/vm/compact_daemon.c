@@ -159,17 +159,6 @@ static const char * const daemon_events[] = {
 	"mm_compaction_kcompactd_sleep",
 };
 
-static void watch_daemon(void)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(daemon_events); i++)
-		if (trace_switch(daemon_events[i], "1"))
-			ksft_exit_fail_msg("no event %s\n", daemon_events[i]);
-	if (trace_begin())
-		ksft_exit_fail_msg("cannot watch\n");
-}
-
 /* An event at least for each time that it woke since, and for each sleep before. */
 static void test_events(long wakes)
 {
@@ -198,7 +187,8 @@ static void test_woken(void)
 	in_pieces();
 	if (demand_map(&want, NR_FAULTS))
 		ksft_exit_fail_msg("no memory\n");
-	watch_daemon();
+	if (trace_watch(daemon_events, ARRAY_SIZE(daemon_events)))
+		ksft_exit_fail_msg("cannot watch the daemon\n");
 	wakes = cu_vmstat("compact_daemon_wake");
 	scanned = cu_vmstat("compact_daemon_migrate_scanned");
 	stalls = cu_vmstat("compact_stall");
@@ -272,6 +262,12 @@ static void test_proactive(void)
 	demand_unmap(&easy);
 }
 
+static void usage(void)
+{
+	fprintf(stderr, "compact_daemon [--seed N] [--idle SECONDS] [--ppm COST]\n");
+	exit(KSFT_FAIL);
+}
+
 static void parse(int argc, char **argv)
 {
 	static const struct option longopt[] = {
@@ -290,12 +286,10 @@ static void parse(int argc, char **argv)
 		else if (c == 'p')
 			opt.ppm = cu_number(optarg, 1000000);
 		else
-			optind = argc + 1;
+			usage();
 	}
-	if (optind != argc || !opt.idle) {
-		fprintf(stderr, "compact_daemon [--seed N] [--idle SECONDS] [--ppm COST]\n");
-		exit(KSFT_FAIL);
-	}
+	if (optind != argc || !opt.idle)
+		usage();
 }
 
 int main(int argc, char **argv)

@@ -290,6 +290,12 @@ static void test_events(void)
 			 "each run that begins ends\n");
 }
 
+static void usage(void)
+{
+	fprintf(stderr, "compact_direct [--seed N] [--share PERCENT]\n");
+	exit(KSFT_FAIL);
+}
+
 static void parse(int argc, char **argv)
 {
 	static const struct option longopt[] = {
@@ -305,12 +311,10 @@ static void parse(int argc, char **argv)
 		else if (c == 'S')
 			opt.share = cu_number(optarg, 100);
 		else
-			optind = argc + 1;
+			usage();
 	}
-	if (optind != argc) {
-		fprintf(stderr, "compact_direct [--seed N] [--share PERCENT]\n");
-		exit(KSFT_FAIL);
-	}
+	if (optind != argc)
+		usage();
 }
 
 int main(int argc, char **argv)

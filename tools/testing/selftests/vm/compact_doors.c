@@ -20,7 +20,6 @@
  */
 #define _GNU_SOURCE
 #include <dirent.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -382,34 +381,12 @@ static void test_hotplug(int node)
 			 node, there, ROUNDS, gone);
 }
 
-static __u64 parse(int argc, char **argv)
-{
-	static const struct option longopt[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ }
-	};
-	__u64 seed = 1;
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", longopt, NULL)) != -1) {
-		if (c == 's')
-			seed = cu_number(optarg, ~0UL);
-		else
-			optind = argc + 1;
-	}
-	if (optind != argc) {
-		fprintf(stderr, "compact_doors [--seed N]\n");
-		exit(KSFT_FAIL);
-	}
-	return seed;
-}
-
 int main(int argc, char **argv)
 {
 	__u64 seed;
 
 	cu_init();
-	seed = parse(argc, argv);
+	seed = cu_parse_seed(argc, argv);
 	ksft_print_header();
 	if (access(CU_COMPACT, W_OK))
 		ksft_exit_skip("needs root and a kernel with compaction\n");

@@ -76,15 +76,17 @@ static long slowest_fault(void)
 	return longest;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	int *begun;
 	const char *why;
+	__u64 seed;
+	int *begun;
 	long stalls, ms;
 	int status;
 	pid_t pid;
 
 	cu_init();
+	seed = cu_parse_seed(argc, argv);
 	ksft_print_header();
 	why = scene_set("always");
 	if (why)
@@ -94,7 +96,7 @@ int main(void)
 	if (knob_set(RT_RUNTIME, "-1"))
 		ksft_exit_skip("real-time tasks cannot have a CPU\n");
 	ksft_set_plan(2);
-	if (pool_make(&pool, 1))
+	if (pool_make(&pool, seed))
 		ksft_exit_fail_msg("no memory\n");
 	pool_scatter(&pool);
 	if (demand_easy(&easy, "always"))

@@ -612,6 +612,14 @@ static void map_churned(void)
 		ksft_exit_fail_msg("no memory\n");
 }
 
+static void usage(void)
+{
+	fprintf(stderr,
+		"compact_failing [--seed N] [--rounds N]\n"
+		"\t[--fill PERCENT] [--bound PAGES] [--only FUNCTION]\n");
+	exit(KSFT_FAIL);
+}
+
 static void parse(int argc, char **argv)
 {
 	static const struct option longopt[] = {
@@ -636,14 +644,10 @@ static void parse(int argc, char **argv)
 		else if (c == 'o')
 			opt.only = optarg;
 		else
-			optind = argc + 1;
+			usage();
 	}
-	if (optind != argc) {
-		fprintf(stderr,
-			"compact_failing [--seed N] [--rounds N]\n"
-			"\t[--fill PERCENT] [--bound PAGES] [--only FUNCTION]\n");
-		exit(KSFT_FAIL);
-	}
+	if (optind != argc)
+		usage();
 }
 
 int main(int argc, char **argv)

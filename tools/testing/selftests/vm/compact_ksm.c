@@ -532,6 +532,12 @@ static int nr_results(void)
 	return nr;
 }
 
+static void usage(void)
+{
+	fprintf(stderr, "compact_ksm [--seed N] [--rounds N]\n");
+	exit(KSFT_FAIL);
+}
+
 static void parse(int argc, char **argv)
 {
 	static const struct option longopt[] = {
@@ -547,12 +553,10 @@ static void parse(int argc, char **argv)
 		else if (c == 'r')
 			rounds = cu_number(optarg, 1000);
 		else
-			optind = argc + 1;
+			usage();
 	}
-	if (optind != argc) {
-		fprintf(stderr, "compact_ksm [--seed N] [--rounds N]\n");
-		exit(KSFT_FAIL);
-	}
+	if (optind != argc)
+		usage();
 }
 
 int main(int argc, char **argv)

@@ -11,7 +11,6 @@
  * that tries without end where it cannot.
  */
 #define _GNU_SOURCE
-#include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -123,33 +122,13 @@ static void test_must(const struct must *must, bool nailed)
 				  "it takes compaction, and nobody is killed");
 }
 
-static void parse(int argc, char **argv)
-{
-	static const struct option longopt[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ }
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", longopt, NULL)) != -1) {
-		if (c == 's')
-			seed = cu_number(optarg, ~0UL);
-		else
-			optind = argc + 1;
-	}
-	if (optind == argc)
-		return;
-	fprintf(stderr, "compact_must [--seed N]\n");
-	exit(KSFT_FAIL);
-}
-
 int main(int argc, char **argv)
 {
 	const char *why;
 	size_t i;
 
 	cu_init();
-	parse(argc, argv);
+	seed = cu_parse_seed(argc, argv);
 	ksft_print_header();
 	why = scene_set("never");
 	if (!why && race_load(CONTIG, "contig.ko"))

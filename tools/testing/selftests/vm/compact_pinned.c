@@ -513,6 +513,12 @@ static void test_rest(long reports, long free)
 			 "no page is isolated, lost or counted twice\n");
 }
 
+static void usage(void)
+{
+	fprintf(stderr, "compact_pinned [--seed N] [--seconds N]\n");
+	exit(KSFT_FAIL);
+}
+
 static void parse(int argc, char **argv)
 {
 	static const struct option longopt[] = {
@@ -528,12 +534,10 @@ static void parse(int argc, char **argv)
 		else if (c == 'S')
 			opt.seconds = cu_number(optarg, 50);
 		else
-			optind = argc + 1;
+			usage();
 	}
-	if (optind != argc) {
-		fprintf(stderr, "compact_pinned [--seed N] [--seconds N]\n");
-		exit(KSFT_FAIL);
-	}
+	if (optind != argc)
+		usage();
 }
 
 static unsigned int nr_lines(void)

@@ -43,6 +43,17 @@ static inline int trace_begin(void)
 	return cu_write_text(TRACING "tracing_on", "1");
 }
 
+/* These events, from now on. */
+static inline int trace_watch(const char * const *events, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		if (trace_switch(events[i], "1"))
+			return -ENOENT;
+	return trace_begin();
+}
+
 /* Returns all that has been traced, to be freed, or NULL. */
 static inline char *trace_end(void)
 {

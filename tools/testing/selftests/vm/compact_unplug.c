@@ -564,6 +564,13 @@ static bool block_there(void)
 	return there;
 }
 
+static void usage(void)
+{
+	fprintf(stderr,
+		"compact_unplug [--seed N] [--rounds N] [--seconds N]\n");
+	exit(KSFT_FAIL);
+}
+
 static void parse(int argc, char **argv)
 {
 	static const struct option longopt[] = {
@@ -582,13 +589,10 @@ static void parse(int argc, char **argv)
 		else if (c == 'S')
 			opt.seconds = cu_number(optarg, 3600);
 		else
-			optind = argc + 1;
+			usage();
 	}
-	if (optind != argc) {
-		fprintf(stderr,
-			"compact_unplug [--seed N] [--rounds N] [--seconds N]\n");
-		exit(KSFT_FAIL);
-	}
+	if (optind != argc)
+		usage();
 }
 
 int main(int argc, char **argv)

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,25 @@ unsigned long cu_number(const char *text, unsigned long max)
 		exit(EXIT_FAILURE);
 	}
 	return val;
+}
+
+/* The one option of programs that take no other. */
+__u64 cu_parse_seed(int argc, char **argv)
+{
+	static const struct option longopt[] = {
+		{ "seed", required_argument, NULL, 's' },
+		{ }
+	};
+	__u64 seed = 1;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", longopt, NULL)) == 's')
+		seed = cu_number(optarg, ~0UL);
+	if (c != -1 || optind != argc) {
+		fprintf(stderr, "%s [--seed N]\n", argv[0]);
+		exit(EXIT_FAILURE);
+	}
+	return seed;
 }
 
 /* xorshift64: small, and the same on every run. Its state must not be 0. */

@@ -15,7 +15,6 @@
  * because the two scanners have met is how most of them end.
  */
 #define _GNU_SOURCE
-#include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -367,35 +366,13 @@ static void test_deferred(void)
 	ksft_test_result(events_agree(false), "deferred: events agree\n");
 }
 
-static __u64 parse(int argc, char **argv)
-{
-	static const struct option longopt[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ }
-	};
-	__u64 seed = 1;
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", longopt, NULL)) != -1) {
-		if (c == 's')
-			seed = cu_number(optarg, ~0UL);
-		else
-			optind = argc + 1;
-	}
-	if (optind != argc) {
-		fprintf(stderr, "compact_why [--seed N]\n");
-		exit(KSFT_FAIL);
-	}
-	return seed;
-}
-
 int main(int argc, char **argv)
 {
 	const char *why;
 	__u64 seed;
 
 	cu_init();
-	seed = parse(argc, argv);
+	seed = cu_parse_seed(argc, argv);
 	ksft_print_header();
 	why = scene_set("madvise");
 	if (!why && access(FAILURES, R_OK))
