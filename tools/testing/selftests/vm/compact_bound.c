@@ -7,11 +7,13 @@
  * node 1, by its policy or by its cpuset, wants huge pages.
  *
  * What it proves: the task gets huge pages of node 1, which it has to make there;
- * and node 0 is neither compacted by it nor gives it a page.
+ * and node 0 is neither compacted by it nor gives it a page. A task that is not bound
+ * makes its huge pages on its own node although the other one has some. And the
+ * kernel's own demand does not go to ZONE_MOVABLE.
  *
  * What makes it fail: compaction of zones that the allocation may not use, also
  * where that is only asked (a huge page that is free there would be taken for
- * success); a page captured there.
+ * success); a page captured there; a first attempt that does without compaction.
  */
 #define _GNU_SOURCE
 #include <getopt.h>
@@ -23,9 +25,14 @@
 #include "compact_util.h"
 #include "compact_scene.h"
 #include "compact_trace.h"
+#include "compact_race.h"
 
 #define CGROUP		"/sys/fs/cgroup/"
 #define MY_CGROUP	CGROUP "compact_bound/"
+/* The kernel's own demand, see lab/module. */
+#define SMALL		"/sys/kernel/debug/alloc_small"
+#define SMALL_ORDER	3
+#define NR_SMALL	2000
 
 static struct {
 	__u64 seed;
@@ -34,6 +41,11 @@ static struct {
 
 static struct pool pool;
 static struct demand easy;
+
+static int not_bound(void)
+{
+	return 0;
+}
 
 static int bind_by_policy(void)
 {
@@ -60,45 +72,68 @@ static const char * const watched[] = {
 	"mm_compaction_deferred",
 };
 
-static int watch(void)
-{
-	size_t i;
+/* Of one zone: how often has a task thought of it, and how many of these were runs? */
+struct thoughts {
+	size_t all;
+	size_t runs;
+};
 
-	for (i = 0; i < ARRAY_SIZE(watched); i++)
-		if (trace_switch(watched[i], "1"))
-			return -1;
-	return 0;
-}
-
-/* Runs are known by where they begin; the others name the node. */
-static int node_of(const struct cu_zones *zones, const struct event *event)
+/* Runs are known by where they begin; the others name node and zone. */
+static int zone_of_event(const struct cu_zones *zones, const struct event *event)
 {
 	const struct cu_zone *zone;
+	int i;
 
-	if (strcmp(event->name, watched[0]))
-		return trace_number(event, "node");
-	zone = zone_of(zones, trace_number(event, "zone_start"));
-	return zone ? zone->node : -1;
+	if (!strcmp(event->name, watched[0])) {
+		zone = zone_of(zones, trace_number(event, "zone_start"));
+		return zone ? zone - zones->zone : -1;
+	}
+	for (i = 0; i < zones->nr; i++)
+		if (zones->zone[i].node == trace_number(event, "node") &&
+		    trace_is(event, "zone", zones->zone[i].name))
+			return i;
+	return -1;
 }
 
-/* How often has a task thought of a node, and how many of these were runs? */
-static size_t thoughts(const struct cu_zones *zones, int node, int pid,
-		       const char *text, size_t *runs)
+static void read_thoughts(const struct cu_zones *zones, int pid,
+			  const char *text, struct thoughts *thoughts)
 {
 	struct event event;
-	size_t nr = 0;
+	int i;
 
-	*runs = 0;
-	while (trace_next(&text, &event)) {
-		if (event.pid != pid || node_of(zones, &event) != node)
+	memset(thoughts, 0, CU_MAX_ZONES * sizeof(*thoughts));
+	while (text && trace_next(&text, &event)) {
+		i = event.pid == pid ? zone_of_event(zones, &event) : -1;
+		if (i < 0)
 			continue;
-		nr++;
-		*runs += !strcmp(event.name, watched[0]);
+		thoughts[i].all++;
+		thoughts[i].runs += !strcmp(event.name, watched[0]);
 	}
-	return nr;
 }
 
-/* What a task that is bound has got: huge pages, and those on node 1. */
+static struct thoughts thoughts_of_node(const struct cu_zones *zones, int node,
+					const struct thoughts *thoughts)
+{
+	struct thoughts sum = { 0 };
+	int i;
+
+	for (i = 0; i < zones->nr; i++) {
+		if (zones->zone[i].node != node)
+			continue;
+		sum.all += thoughts[i].all;
+		sum.runs += thoughts[i].runs;
+	}
+	return sum;
+}
+
+/* How a task is bound, and the node from which it is to have what it wants. */
+struct binding {
+	const char *how;
+	int (*bind)(void);
+	int node;
+};
+
+/* What it has got: huge pages, and those that are from there. */
 struct got {
 	size_t huge;
 	size_t here;
@@ -120,7 +155,8 @@ static size_t demand_on_node(const struct demand *want, int node)
 }
 
 /* Runs on a CPU of node 0, so that it is its binding that keeps it away. */
-static void bound_child(int (*bind)(void), struct demand *want, int out)
+static void bound_child(const struct binding *binding, struct demand *want,
+			int out)
 {
 	struct got got;
 	cpu_set_t cpus;
@@ -128,16 +164,17 @@ static void bound_child(int (*bind)(void), struct demand *want, int out)
 	CPU_ZERO(&cpus);
 	CPU_SET(0, &cpus);
 	/* What comes before the binding may be had from anywhere. */
-	if (sched_setaffinity(0, sizeof(cpus), &cpus) || bind() ||
+	if (sched_setaffinity(0, sizeof(cpus), &cpus) || binding->bind() ||
 	    trace_begin())
 		_exit(1);
 	demand_fault(want, 0, want->nr);
 	got.huge = huge_there();
-	got.here = demand_on_node(want, 1);
+	got.here = demand_on_node(want, binding->node);
 	_exit(write(out, &got, sizeof(got)) != sizeof(got));
 }
 
-static pid_t run_bound(int (*bind)(void), size_t nr, struct got *got)
+static pid_t run_bound(const struct binding *binding, size_t nr,
+		       struct got *got)
 {
 	struct demand want;
 	int out[2], status;
@@ -147,7 +184,7 @@ static pid_t run_bound(int (*bind)(void), size_t nr, struct got *got)
 		ksft_exit_fail_msg("no memory\n");
 	pid = fork();
 	if (!pid)
-		bound_child(bind, &want, out[1]);
+		bound_child(binding, &want, out[1]);
 	if (waitpid(pid, &status, 0) != pid || status ||
 	    read(out[0], got, sizeof(*got)) != sizeof(*got))
 		pid = -1;
@@ -157,59 +194,173 @@ static pid_t run_bound(int (*bind)(void), size_t nr, struct got *got)
 	return pid;
 }
 
-static void test_bound(const char *how, int (*bind)(void), __u64 *was,
-		       __u64 *is)
+/* What a task did on each node while it got what it wants. */
+struct deed {
+	struct got got;
+	struct thoughts thoughts[2];
+	size_t moved[2];
+};
+
+/* What is moved where it has no business may be kcompactd's work. */
+static void watch_bound(const struct binding *binding, size_t nr,
+			struct deed *deed)
 {
+	static __u64 *was, *is;
+	static struct thoughts thoughts[CU_MAX_ZONES];
 	static struct cu_zones zones;
-	size_t moved[2], runs[2], thought[2], nr;
-	struct got got = { 0 };
 	char *text;
 	pid_t pid;
 	int n;
 
+	was = was ?: calloc(pool.pages, sizeof(*was));
+	is = is ?: calloc(pool.pages, sizeof(*is));
+	if (!was || !is || cu_read_zones(&zones) ||
+	    cu_pfns(pool.area, pool.pages, was) ||
+	    trace_watch(watched, ARRAY_SIZE(watched)))
+		ksft_exit_fail_msg("cannot watch what is moved\n");
+	pid = run_bound(binding, nr, &deed->got);
+	text = trace_end();
+	if (pid < 0 || !text)
+		ksft_exit_fail_msg("cannot see what has been done\n");
+	cu_pfns(pool.area, pool.pages, is);
+	read_thoughts(&zones, pid, text, thoughts);
+	free(text);
+	for (n = 0; n < 2; n++) {
+		deed->moved[n] = pool_moved(&pool, &zones, n, was, is);
+		deed->thoughts[n] = thoughts_of_node(&zones, n, thoughts);
+		ksft_print_msg("%s: node %d thought of %zu times, %zu runs, %zu pages moved\n",
+			       binding->how, n, deed->thoughts[n].all,
+			       deed->thoughts[n].runs, deed->moved[n]);
+	}
+}
+
+static void all_in_pieces(void)
+{
 	pool_scatter(&pool);
 	if (demand_easy(&easy, "madvise"))
 		ksft_exit_fail_msg("no memory\n");
 	forget_failures();
-	/* of two nodes that are alike */
-	nr = demand_fair() / 2;
-	if (cu_read_zones(&zones) || cu_pfns(pool.area, pool.pages, was) ||
-	    watch())
-		ksft_exit_fail_msg("cannot watch what is moved\n");
-	pid = run_bound(bind, nr, &got);
-	text = trace_end();
-	cu_pfns(pool.area, pool.pages, is);
-	for (n = 0; n < 2; n++) {
-		moved[n] = pool_moved(&pool, &zones, n, was, is);
-		thought[n] = thoughts(&zones, n, pid, text ? text : "",
-				      &runs[n]);
-	}
-	free(text);
-	demand_unmap(&easy);
-	for (n = 0; n < 2; n++)
-		ksft_print_msg("%s: node %d thought of %zu times, %zu runs, %zu pages moved\n",
-			       how, n, thought[n], runs[n], moved[n]);
-	ksft_test_result(pid > 0 && runs[1] && moved[1] &&
-			 got.huge * 100 >= nr * opt.share,
-			 "%s: %zu huge pages of %zu wanted\n", how, got.huge,
-			 nr);
-	/* What is moved there all the same may be kcompactd's work. */
-	ksft_test_result(pid > 0 && !thought[0] && got.here == nr,
-			 "%s: the other node is left alone, and gives %zu pages\n",
-			 how, nr - got.here);
 }
 
-static void test_both(void)
+static bool enough(const struct deed *deed, int node, size_t nr)
 {
-	__u64 *was = calloc(2 * pool.pages, sizeof(*was));
-	__u64 *is = was + pool.pages;
+	return deed->thoughts[node].runs && deed->moved[node] &&
+	       deed->got.huge * 100 >= nr * opt.share;
+}
 
-	if (!was)
-		ksft_exit_fail_msg("no memory\n");
-	test_bound("a policy", bind_by_policy, was, is);
-	test_bound("a cpuset", bind_by_cpuset, was, is);
-	rmdir(MY_CGROUP);
-	free(was);
+static void test_bound(const struct binding *binding)
+{
+	struct deed deed;
+	size_t nr;
+
+	all_in_pieces();
+	/* of two nodes that are alike */
+	nr = demand_fair() / 2;
+	watch_bound(binding, nr, &deed);
+	demand_unmap(&easy);
+	ksft_test_result(enough(&deed, 1, nr),
+			 "%s: %zu huge pages of %zu wanted\n", binding->how,
+			 deed.got.huge, nr);
+	ksft_test_result(!deed.thoughts[0].all && deed.got.here == nr,
+			 "%s: the other node is left alone, and gives %zu pages\n",
+			 binding->how, nr - deed.got.here);
+}
+
+/* Of a node, what was had without work is there again. */
+static size_t easy_again(int node)
+{
+	static struct cu_zones zones;
+	size_t nr = 0, i;
+
+	cu_read_zones(&zones);
+	for (i = 0; i < easy.nr; i++) {
+		const struct cu_zone *zone;
+		char *area = easy.area + i * huge_size();
+		__u64 pfn;
+
+		cu_pfns(area, 1, &pfn);
+		zone = pfn ? zone_of(&zones, pfn) : NULL;
+		if (!zone || zone->node != node)
+			continue;
+		madvise(area, huge_size(), MADV_DONTNEED);
+		nr++;
+	}
+	return nr;
+}
+
+/* A fault first tries its own node, which takes work, and then those that have some. */
+static void test_unbound(void)
+{
+	const struct binding unbound = { "not bound", not_bound, 0 };
+	struct deed deed;
+	size_t nr;
+
+	all_in_pieces();
+	nr = easy_again(1);
+	watch_bound(&unbound, nr, &deed);
+	demand_unmap(&easy);
+	ksft_test_result(enough(&deed, 0, nr) && deed.got.here * 100 >= nr * opt.share,
+			 "not bound: %zu huge pages where node 1 has %zu, %zu of them made on node 0\n",
+			 deed.got.huge, nr, deed.got.here);
+}
+
+static bool is_movable(const struct cu_zone *zone)
+{
+	return !strcmp(zone->name, "Movable");
+}
+
+/* More of them than there are, in the zones that the kernel may use. */
+static size_t small_demand(const struct cu_zones *zones)
+{
+	size_t pages = 0;
+	int i;
+
+	for (i = 0; i < zones->nr; i++)
+		if (!is_movable(&zones->zone[i]))
+			pages += cu_buddy_pages(&zones->zone[i], SMALL_ORDER);
+	return (pages >> SMALL_ORDER) + NR_SMALL;
+}
+
+/* The kernel's own pages cannot come from the highest zone. */
+static void test_highest_zone(void)
+{
+	static struct thoughts thoughts[CU_MAX_ZONES];
+	static struct cu_zones zones;
+	size_t movable = 0, runs = 0, nr;
+	bool there = false;
+	char *text;
+	int err, i;
+
+	pool_scatter(&pool);
+	if (cu_read_zones(&zones) ||
+	    trace_watch(watched, ARRAY_SIZE(watched)))
+		ksft_exit_fail_msg("cannot watch the zones\n");
+	nr = small_demand(&zones);
+	err = cu_write_long(SMALL, nr);
+	text = trace_end();
+	cu_write_long(SMALL, 0);
+	read_thoughts(&zones, getpid(), text, thoughts);
+	free(text);
+	for (i = 0; i < zones.nr; i++) {
+		if (is_movable(&zones.zone[i])) {
+			there = true;
+			movable += thoughts[i].all;
+		} else {
+			runs += thoughts[i].runs;
+		}
+	}
+	if (!there)
+		ksft_test_result_skip("there is no zone above the kernel's\n");
+	else
+		ksft_test_result(!err && runs && !movable,
+				 "%zu pages of order 3 for the kernel: %zu runs in zones that it may use, Movable thought of %zu times\n",
+				 nr, runs, movable);
+}
+
+static void usage(void)
+{
+	fprintf(stderr, "compact_bound [--seed N] [--share PERCENT]\n");
+	exit(KSFT_FAIL);
 }
 
 static void parse(int argc, char **argv)
@@ -227,16 +378,16 @@ static void parse(int argc, char **argv)
 		else if (c == 'S')
 			opt.share = cu_number(optarg, 100);
 		else
-			optind = argc + 1;
+			usage();
 	}
-	if (optind != argc) {
-		fprintf(stderr, "compact_bound [--seed N] [--share PERCENT]\n");
-		exit(KSFT_FAIL);
-	}
+	if (optind != argc)
+		usage();
 }
 
 int main(int argc, char **argv)
 {
+	const struct binding by_policy = { "a policy", bind_by_policy, 1 };
+	const struct binding by_cpuset = { "a cpuset", bind_by_cpuset, 1 };
 	const char *why;
 
 	cu_init();
@@ -249,10 +400,17 @@ int main(int argc, char **argv)
 		why = "no cgroup v2";
 	if (why)
 		ksft_exit_skip("%s\n", why);
-	ksft_set_plan(4);
+	ksft_set_plan(6);
 
 	if (pool_make(&pool, opt.seed))
 		ksft_exit_fail_msg("no memory\n");
-	test_both();
+	test_bound(&by_policy);
+	test_bound(&by_cpuset);
+	rmdir(MY_CGROUP);
+	test_unbound();
+	if (race_load(SMALL, "contig.ko"))
+		ksft_test_result_skip("the kernel's own demand needs a module of the lab\n");
+	else
+		test_highest_zone();
 	ksft_finished();
 }
