@@ -191,7 +191,10 @@ static bool cheapest_next_source(struct compact_control *cc)
 							   COMPACT_BLOCK_SPOILED);
 		}
 		cc->cheapest.full_left += !claim.free;
-		if (compact_should_stop(cc) || cc->goal(cc) != COMPACT_CONTINUE)
+		if (compact_should_stop(cc))
+			return false;
+		cc->verdict = cc->goal(cc);
+		if (cc->verdict != COMPACT_CONTINUE)
 			return false;
 	}
 	cc->cheapest.missed = READ_ONCE(index->claimed) > cc->cheapest.target;

@@ -318,6 +318,26 @@ static void suspect_is_looked_over(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_entry(ct->near)->parked);
 }
 
+static enum compact_result goal_once(struct compact_control *cc)
+{
+	return cc->verdict == COMPACT_CONTINUE ? COMPACT_SUCCESS : COMPACT_CONTINUE;
+}
+
+/* What ends a run between blocks that are only looked over is what the goal said then. */
+static void goal_is_asked_between_looks(struct kunit *test)
+{
+	struct cheapest_test *ct = test->priv;
+
+	test_entry(ct->near)->failures = 1;
+	ct->cc.whole_blocks = true;
+	ct->cc.goal = goal_once;
+	ct->cc.verdict = COMPACT_CONTINUE;
+	KUNIT_EXPECT_FALSE(test, ct->cc.policy->next_source(&ct->cc));
+	KUNIT_EXPECT_EQ(test, ct->cc.verdict, COMPACT_SUCCESS);
+	KUNIT_EXPECT_TRUE(test, test_entry(ct->near)->parked);
+	KUNIT_EXPECT_FALSE(test, test_entry(ct->far)->parked);
+}
+
 static struct kunit_case cheapest_test_cases[] = {
 	KUNIT_CASE(emptiest_comes_first),
 	KUNIT_CASE(each_block_is_tried_once),
@@ -331,11 +351,14 @@ static struct kunit_case cheapest_test_cases[] = {
 	KUNIT_CASE(full_blocks_go_to_parked_ones),
 	KUNIT_CASE(full_block_that_is_spoiled_is_left),
 	KUNIT_CASE(suspect_is_looked_over),
+	KUNIT_CASE(goal_is_asked_between_looks),
 	{ }
 };
 
 static struct kunit_suite cheapest_test_suite = {
 	.name = "compaction-cheapest",
+	.suite_init = test_take_halves,
+	.suite_exit = test_give_halves,
 	.init = cheapest_test_init,
 	.exit = cheapest_test_exit,
 	.test_cases = cheapest_test_cases,

@@ -36,6 +36,7 @@ struct compact_block {
  *	range of @order that it spoils
  * @goal: says %COMPACT_CONTINUE or how the run ends; NULL: a page of @order is
  *	free, or with an @order of -1 never
+ * @verdict: what @goal has said last
  * @capture: where the page that is wanted is kept for the caller, or NULL
  * @migratepages: isolated pages that are to move
  * @nr_migratepages: number of base pages on @migratepages
@@ -77,6 +78,7 @@ struct compact_control {
 	bool any_target;
 	bool skip_spoiled;
 	enum compact_result (*goal)(struct compact_control *cc);
+	enum compact_result verdict;
 	struct capture_control *capture;
 
 	struct list_head migratepages;

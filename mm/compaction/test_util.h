@@ -55,6 +55,53 @@ static inline void test_free_pages(unsigned long pfn, unsigned long nr)
 	drain_all_pages(zone);
 }
 
+static inline bool test_half_is_free(unsigned int type)
+{
+	struct zone *zone;
+
+	for_each_populated_zone(zone)
+		if (!free_area_empty(&zone->free_area[pageblock_order - 1], type))
+			return true;
+	return false;
+}
+
+/*
+ * A block of which the machine happens to use a page or two would be chosen before the
+ * tests' own. It has half of it free in one piece; these are taken for as long as the
+ * suite takes.
+ */
+static LIST_HEAD(test_halves);
+
+static inline int test_take_halves(struct kunit_suite *suite)
+{
+	static const gfp_t flags[MIGRATE_PCPTYPES] = {
+		[MIGRATE_MOVABLE] = __GFP_MOVABLE,
+		[MIGRATE_RECLAIMABLE] = __GFP_RECLAIMABLE,
+	};
+	unsigned int type;
+	struct page *page;
+
+	for (type = 0; type < MIGRATE_PCPTYPES; type++) {
+		while (test_half_is_free(type)) {
+			page = alloc_pages(GFP_KERNEL | flags[type],
+					   pageblock_order - 1);
+			if (!page)
+				return -ENOMEM;
+			list_add(&page->lru, &test_halves);
+		}
+	}
+	return 0;
+}
+
+static inline void test_give_halves(struct kunit_suite *suite)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, &test_halves, lru)
+		__free_pages(page, pageblock_order - 1);
+	INIT_LIST_HEAD(&test_halves);
+}
+
 /* All of it but @used pages is free: emptier than any that is not of a test's making. */
 static inline unsigned long test_movable_block(struct kunit *test,
 					       unsigned int used)

@@ -250,19 +250,16 @@ static enum compact_result give_way(struct compact_control *cc)
 /* There is none left, or none is wanted any more. */
 static enum compact_result no_source(struct compact_control *cc)
 {
-	enum compact_result result;
-
 	if (cc->contended)
 		return give_way(cc);
-	result = cc->goal(cc);
-	return result == COMPACT_CONTINUE ? COMPACT_COMPLETE : result;
+	return cc->verdict == COMPACT_CONTINUE ? COMPACT_COMPLETE : cc->verdict;
 }
 
 static enum compact_result run(struct compact_control *cc)
 {
 	enum compact_result result;
 
-	while ((result = traced(cc, cc->goal(cc))) == COMPACT_CONTINUE) {
+	while ((cc->verdict = traced(cc, cc->goal(cc))) == COMPACT_CONTINUE) {
 		if (!cc->policy->next_source(cc))
 			return traced(cc, no_source(cc));
 
@@ -273,7 +270,7 @@ static enum compact_result run(struct compact_control *cc)
 		if (result != COMPACT_CONTINUE)
 			return traced(cc, result);
 	}
-	return result;
+	return cc->verdict;
 }
 
 /*
@@ -307,7 +304,8 @@ static const struct compact_policy *usual_policy(struct compact_control *cc)
  *   caller's own goal is reached
  * * COMPACT_COMPLETE - all blocks have been dealt with
  * * COMPACT_PARTIAL_SKIPPED - all blocks that earlier runs had left, or that
- *   nobody else works on, have been dealt with
+ *   nobody else works on, have been dealt with; or the caller's own goal is
+ *   not wanted any more
  * * COMPACT_CONTENDED - stopped for somebody else's sake, killed, or at the
  *   watermark
  */

@@ -331,6 +331,24 @@ static void run_ends_with_what_was_wanted(struct kunit *test)
 			2 * pageblock_nr_pages);
 }
 
+static bool goal_was_reached(struct compact_control *cc)
+{
+	cc->verdict = COMPACT_SUCCESS;
+	return false;
+}
+
+/* A policy may ask the goal, and the page be gone again when the run ends. */
+static void run_ends_as_its_goal_said(struct kunit *test)
+{
+	struct zone_test *zt = test->priv;
+	struct compact_policy policy = compact_cheapest;
+
+	policy.next_source = goal_was_reached;
+	zt->cc.policy = &policy;
+	KUNIT_EXPECT_EQ(test, compact_zone(&zt->cc), COMPACT_SUCCESS);
+	KUNIT_EXPECT_EQ(test, check_contents(test, zt), 0);
+}
+
 static struct kunit_case zone_test_cases[] = {
 	KUNIT_CASE(run_compacts_the_zone),
 	KUNIT_CASE(run_without_target_changes_nothing),
@@ -339,6 +357,7 @@ static struct kunit_case zone_test_cases[] = {
 	KUNIT_CASE(run_with_too_many_isolated_gives_way),
 	KUNIT_CASE(run_ends_before_it_begins),
 	KUNIT_CASE(run_ends_with_what_was_wanted),
+	KUNIT_CASE(run_ends_as_its_goal_said),
 	{ }
 };
 
