@@ -22,9 +22,10 @@
 /*
  * Attempts that make progress and yet no page of the order before the allocation
  * looks for other ways; a quarter of that for costly orders, whose callers can
- * do without, and of attempts that had to stop.
+ * do without. One that had to stop counts for four.
  */
 #define MAX_COMPACT_RETRIES	16
+#define STOPPED_COUNTS_FOR	4
 
 static void init_control(struct compact_control *cc, struct zone *zone,
 			 unsigned int order, gfp_t gfp_mask,
@@ -92,7 +93,7 @@ static void make_room(struct zone *zone, unsigned int order, int highest_zoneidx
 
 /*
  * Who asks for a large page and would rather do without than have memory turned over
- * for it gives up below the low watermark.
+ * for it leaves the room to work in above the low watermark.
  */
 static bool would_do_without(struct zone *zone, unsigned int order, gfp_t gfp_mask,
 			     int highest_zoneidx)
@@ -229,13 +230,19 @@ static bool raise_priority(int order, enum compact_priority *prio,
 
 /*
  * Is more of the same worth a try? A run that got somewhere says so, and one that had
- * to stop half way does not say no: before the next one there is reclaim again.
+ * to stop half way does not say no: before the next one there is reclaim again. But of
+ * several zones, others may have been gone over from end to end.
  */
 static bool may_repeat(enum compact_result result, int order,
-		       enum compact_priority prio)
+		       enum compact_priority prio, int max_retries, int *retries)
 {
-	return compaction_made_progress(result) ||
-	       (result == COMPACT_CONTENDED && prio <= last_priority(order));
+	if (compaction_made_progress(result))
+		*retries += 1;
+	else if (result == COMPACT_CONTENDED && prio <= last_priority(order))
+		*retries += STOPPED_COUNTS_FOR;
+	else
+		return false;
+	return *retries <= max_retries;
 }
 
 /**
@@ -245,7 +252,7 @@ static bool may_repeat(enum compact_result result, int order,
  * @alloc_flags: of the allocation
  * @result: of the last try_to_compact_pages()
  * @prio: at which priority that was; made higher for the next round
- * @retries: rounds at this priority that count, see below; kept for the caller
+ * @retries: rounds at this priority, see below; kept for the caller
  *
  * Comes to an end: only rounds that make progress repeat at one priority, or at
  * the last one those that had to stop, and they are counted; there are three
@@ -267,13 +274,12 @@ bool should_compact_retry(struct alloc_context *ac, int order, int alloc_flags,
 	if (!order || fatal_signal_pending(current))
 		return false;
 
-	/* of several zones, others may have been gone over from end to end */
-	if (order > PAGE_ALLOC_COSTLY_ORDER || result == COMPACT_CONTENDED)
+	if (order > PAGE_ALLOC_COSTLY_ORDER)
 		max_retries /= 4;
 
 	if (compaction_needs_reclaim(result))
 		retry = compaction_zonelist_suitable(ac, order, alloc_flags);
-	else if (may_repeat(result, order, *prio) && ++*retries <= max_retries)
+	else if (may_repeat(result, order, *prio, max_retries, retries))
 		retry = true;
 	else
 		retry = raise_priority(order, prio, retries);

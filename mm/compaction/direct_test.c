@@ -80,8 +80,25 @@ static void stopped_half_way_tries_again(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, rounds(1, COMPACT_CONTENDED, &prio), 2 + 4);
 	KUNIT_EXPECT_EQ(test, prio, COMPACT_PRIO_SYNC_FULL);
-	KUNIT_EXPECT_EQ(test, rounds(COSTLY, COMPACT_CONTENDED, &prio), 1 + 4);
+	KUNIT_EXPECT_EQ(test, rounds(COSTLY, COMPACT_CONTENDED, &prio), 1 + 1);
 	KUNIT_EXPECT_EQ(test, prio, COMPACT_PRIO_SYNC_LIGHT);
+}
+
+/* Also after some rounds that got somewhere; and it ends whatever comes in turns. */
+static void stopped_after_progress_tries_again(struct kunit *test)
+{
+	enum compact_priority prio = COMPACT_PRIO_SYNC_FULL;
+	struct alloc_context ac = context();
+	int nr = 0, retries = 0;
+	bool more;
+
+	do {
+		more = should_compact_retry(&ac, 1, ALLOC_WMARK_MIN,
+					    nr % 6 < 5 ? COMPACT_SUCCESS :
+							 COMPACT_CONTENDED,
+					    &prio, &retries);
+	} while (more && nr++ < 1000);
+	KUNIT_EXPECT_EQ(test, nr, 5 + 1 + 5);
 }
 
 /* There is no use in waiting for reclaim if no zone could ever do. */
@@ -305,6 +322,7 @@ static struct kunit_case direct_test_cases[] = {
 	KUNIT_CASE(progress_is_counted),
 	KUNIT_CASE(failure_raises_the_priority),
 	KUNIT_CASE(stopped_half_way_tries_again),
+	KUNIT_CASE(stopped_after_progress_tries_again),
 	KUNIT_CASE(skipped_asks_whether_reclaim_helps),
 	KUNIT_CASE_PARAM(allocation_compacts_for_itself, next_request),
 	KUNIT_CASE(attempts_let_pass_are_counted),
