@@ -17,7 +17,8 @@
  * free page may be on the list of another type than its pageblock's, as pages
  * change lists one by one and blocks change type; but one in an isolated block is
  * on the list of isolated ones and no other is, and likewise for CMA. bad: free
- * pages that do not look free: no PageBuddy, another order, another zone.
+ * pages that do not look free: no PageBuddy, another order, another zone; and blocks
+ * that compaction's index counts wrong or has lost, in a kernel that can tell.
  */
 #include <linux/debugfs.h>
 #include <linux/kprobes.h>
@@ -43,6 +44,7 @@ struct audit {
 /* Not for modules, as a rule. */
 static unsigned long (*pfnblock_flags)(const struct page *page,
 				       unsigned long pfn, unsigned long mask);
+static unsigned long (*index_check)(struct zone *zone);	/* or NULL */
 
 static long count_of(struct zone *zone, enum zone_stat_item item)
 {
@@ -121,6 +123,8 @@ static void audit_zone(struct seq_file *m, struct zone *zone)
 			break;
 		cond_resched();
 	}
+	if (index_check)
+		audit.bad += index_check(zone);
 	seq_printf(m, "node %d zone %s counted %ld listed %ld cma-counted %ld cma-listed %ld misplaced %ld bad %ld\n",
 		   zone->zone_pgdat->node_id, zone->name, audit.counted,
 		   audit.listed, audit.cma_counted, audit.cma_listed,
@@ -157,6 +161,7 @@ static int __init audit_init(void)
 	pfnblock_flags = address_of("get_pfnblock_flags_mask");
 	if (!pfnblock_flags)
 		return -ENOENT;
+	index_check = address_of("compact_index_check");
 	audit_file = debugfs_create_file("free_audit", 0400, NULL, NULL,
 					 &free_audit_fops);
 	return PTR_ERR_OR_ZERO(audit_file);

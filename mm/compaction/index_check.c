@@ -92,6 +92,14 @@ static bool is_missing(struct zone *zone, struct compact_entry *entry, u32 block
 	       compact_index_ring(zone, entry, block) != COMPACT_RING_NONE;
 }
 
+/* Zones can lie in each other, after memory has been offline. */
+static bool is_of_zone(struct zone *zone, unsigned long pfn)
+{
+	struct page *page = pfn_to_online_page(pfn);
+
+	return page && page_zone(page) == zone;
+}
+
 static bool is_right(struct zone *zone, unsigned long pfn)
 {
 	struct compact_entry *entry = compact_entry(zone, pfn);
@@ -110,7 +118,8 @@ static bool is_right(struct zone *zone, unsigned long pfn)
  *
  * Context: process context. Takes zone->lock, for as long as it takes to look at
  * each page of the zone.
- * Return: how many blocks are counted wrong or are not where their entry says.
+ * Return: how many blocks are counted wrong, are not where their entry says, or are
+ * filed nowhere although they have free pages.
  */
 unsigned long compact_index_check(struct zone *zone)
 {
@@ -119,7 +128,7 @@ unsigned long compact_index_check(struct zone *zone)
 	spin_lock_irqsave(&zone->lock, flags);
 	for (pfn = zone->zone_start_pfn; pfn < zone_end_pfn(zone);
 	     pfn = pageblock_end_pfn(pfn)) {
-		if (pfn_to_online_page(pfn) && !is_right(zone, pfn))
+		if (is_of_zone(zone, pfn) && !is_right(zone, pfn))
 			wrong++;
 	}
 	spin_unlock_irqrestore(&zone->lock, flags);
