@@ -53,11 +53,6 @@ huge_free()
 	awk '{ n += $14 + 2 * $15 } END { print n }' /proc/buddyinfo
 }
 
-fill() # FILE MIB
-{
-	yes "$1" | dd of="$1" bs=1M count="$2" iflag=fullblock 2>/dev/null
-}
-
 # Something to do for compaction all the time.
 keep_compacting()
 {
@@ -84,7 +79,7 @@ mount -o remount,size=95% /tmp
 # A gigantic page, out of memory that is in use. It can only be had from the second GiB
 # of node 0, to which the file goes as huge pages have taken the first one.
 echo 500 > $node/node0/hugepages/hugepages-2048kB/nr_hugepages
-taskset 3 dd if=/dev/zero of=/tmp/file bs=1M count=250 2>/dev/null
+taskset 3 dd if=/dev/urandom of=/tmp/file bs=1M count=250 2>/dev/null
 echo 0 > /proc/sys/vm/nr_hugepages
 result $(($(stat -c %s /tmp/file) != 250 << 20)) "a file of 250 MiB"
 sum=$(md5sum < /tmp/file)

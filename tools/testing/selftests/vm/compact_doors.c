@@ -337,10 +337,8 @@ static int set_memory(int node, const char *state)
 /* Asks at every door, and the daemons, while memory comes and goes. */
 static pid_t start_asking(int node)
 {
-	pid_t pid = fork();
+	pid_t pid = cu_fork();
 
-	if (pid < 0)
-		ksft_exit_fail_msg("no child\n");
 	if (pid)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

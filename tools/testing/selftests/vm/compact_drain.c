@@ -106,7 +106,7 @@ int main(int argc, char **argv)
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	stalls = cu_vmstat("compact_stall");
-	pid = fork();
+	pid = cu_fork();
 	if (!pid)
 		keep_busy(begun);
 	while (!__atomic_load_n(begun, __ATOMIC_ACQUIRE))

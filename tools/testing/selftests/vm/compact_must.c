@@ -64,13 +64,13 @@ static pid_t holder_begin(bool nailed)
 
 	if (pipe(ready))
 		ksft_exit_fail_msg("no pipe\n");
-	pid = fork();
+	pid = cu_fork();
 	if (!pid) {
 		close(ready[0]);
 		hold_memory(nailed, ready[1]);
 	}
 	close(ready[1]);
-	if (pid < 0 || read(ready[0], &byte, 1) != 1)
+	if (read(ready[0], &byte, 1) != 1)
 		ksft_exit_fail_msg("memory cannot be filled\n");
 	close(ready[0]);
 	return pid;
@@ -80,7 +80,7 @@ static pid_t holder_begin(bool nailed)
 static int want(const struct must *must)
 {
 	long nr = cu_meminfo("MemFree") * must->percent / 100 >> must->order;
-	pid_t pid = fork();
+	pid_t pid = cu_fork();
 	int status;
 
 	if (!pid) {

@@ -448,7 +448,7 @@ static void random_child(int nr)
 
 	(void)nr;
 	for (i = 0; i < NR_WORKERS; i++)
-		if (!fork()) {
+		if (!cu_fork()) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			random_worker(i);
 		}

@@ -539,6 +539,18 @@ size_t cu_scan_kpageflags(__u64 mask, __u64 want, __u8 **found)
 	return *found ? frames : 0;
 }
 
+/* Or the end of the program: -1 as a process is all of them. */
+pid_t cu_fork(void)
+{
+	pid_t pid = fork();
+
+	if (pid < 0) {
+		perror("fork");
+		exit(EXIT_FAILURE);
+	}
+	return pid;
+}
+
 /* As waitpid(), but gives up after ms milliseconds and then returns 0. */
 pid_t cu_wait_ms(pid_t pid, int *status, long ms)
 {

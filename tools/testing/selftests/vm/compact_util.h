@@ -120,6 +120,7 @@ static inline void cu_set_bit(__u8 *map, size_t nr, bool val)
 	map[nr / 8] = val ? map[nr / 8] | mask : map[nr / 8] & ~mask;
 }
 
+pid_t cu_fork(void);
 pid_t cu_wait_ms(pid_t pid, int *status, long ms);
 
 #endif /* __COMPACT_UTIL_H */

@@ -261,13 +261,13 @@ static void test_contended(void)
 
 	pool_scatter(&pool);
 	begin_scene("pfn == 0");
-	pid = fork();
+	pid = cu_fork();
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;)
 			cu_compact();
 	}
-	while (pid > 0 && cu_vmstat("pgmigrate_success") < moved + NR_PINS)
+	while (cu_vmstat("pgmigrate_success") < moved + NR_PINS)
 		;
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
