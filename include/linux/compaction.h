@@ -229,7 +229,7 @@ static inline void wakeup_kcompactd(struct pglist_data *pgdat, int order,
 }
 #endif /* CONFIG_COMPACTION */
 
-/* A block is left alone for some time only, and what is known of it goes as it is freed. */
+/* Nothing has to be reset from outside. */
 static inline void reset_isolation_suitable(struct pglist_data *pgdat)
 {
 }

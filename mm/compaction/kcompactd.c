@@ -274,7 +274,8 @@ static int kcompactd(void *data)
 {
 	pg_data_t *pgdat = data;
 	const struct cpumask *cpus = cpumask_of_node(pgdat->node_id);
-	unsigned long next = jiffies + PROACTIVE_INTERVAL, pause;
+	unsigned long next = jiffies + PROACTIVE_INTERVAL;
+	unsigned long pause;
 
 	if (!cpumask_empty(cpus))
 		set_cpus_allowed_ptr(current, cpus);
@@ -290,6 +291,7 @@ static int kcompactd(void *data)
 			requested_work(pgdat);
 			continue;
 		}
+		/* it begins when the work ends */
 		pause = proactive_work(pgdat);
 		next = jiffies + pause;
 	}
