@@ -36,7 +36,8 @@ struct compact_block {
  *	range of @order that it spoils
  * @goal: says %COMPACT_CONTINUE or how the run ends; NULL: a page of @order is
  *	free, or with an @order of -1 never
- * @verdict: what @goal has said last
+ * @verdict: what @goal said before the next block was chosen, or while it was: a
+ *	policy that asks meanwhile keeps the answer here
  * @capture: where the page that is wanted is kept for the caller, or NULL
  * @migratepages: isolated pages that are to move
  * @nr_migratepages: number of base pages on @migratepages

@@ -22,10 +22,9 @@
 /*
  * Attempts that make progress and yet no page of the order before the allocation
  * looks for other ways; a quarter of that for costly orders, whose callers can
- * do without. One that had to stop counts for four.
+ * do without. One that had to stop counts for a quarter of them.
  */
 #define MAX_COMPACT_RETRIES	16
-#define STOPPED_COUNTS_FOR	4
 
 static void init_control(struct compact_control *cc, struct zone *zone,
 			 unsigned int order, gfp_t gfp_mask,
@@ -236,13 +235,13 @@ static bool raise_priority(int order, enum compact_priority *prio,
 static bool may_repeat(enum compact_result result, int order,
 		       enum compact_priority prio, int max_retries, int *retries)
 {
-	if (compaction_made_progress(result))
-		*retries += 1;
-	else if (result == COMPACT_CONTENDED && prio <= last_priority(order))
-		*retries += STOPPED_COUNTS_FOR;
-	else
+	bool stopped = result == COMPACT_CONTENDED && prio <= last_priority(order);
+
+	if (*retries >= max_retries ||
+	    (!stopped && !compaction_made_progress(result)))
 		return false;
-	return *retries <= max_retries;
+	*retries += stopped ? max_retries / 4 : 1;
+	return true;
 }
 
 /**

@@ -252,6 +252,8 @@ static enum compact_result no_source(struct compact_control *cc)
 {
 	if (cc->contended)
 		return give_way(cc);
+	if (cc->verdict == COMPACT_CONTINUE)
+		cc->verdict = cc->goal(cc);
 	return cc->verdict == COMPACT_CONTINUE ? COMPACT_COMPLETE : cc->verdict;
 }
 

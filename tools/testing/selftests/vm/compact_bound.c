@@ -8,8 +8,8 @@
  *
  * What it proves: the task gets huge pages of node 1, which it has to make there;
  * and node 0 is neither compacted by it nor gives it a page. A task that is not bound
- * makes its huge pages on its own node although the other one has some. And the
- * kernel's own demand does not go to ZONE_MOVABLE.
+ * makes huge pages on its own node, a quarter of them at least, although the other one
+ * has some. And the kernel's own demand does not go to ZONE_MOVABLE.
  *
  * What makes it fail: compaction of zones that the allocation may not use, also
  * where that is only asked (a huge page that is free there would be taken for

@@ -172,7 +172,8 @@ static void test_events(long wakes)
 		for (i = 0; i < ARRAY_SIZE(daemon_events); i++)
 			seen[i] += !strcmp(event.name, daemon_events[i]);
 	free(text);
-	ksft_test_result(seen[0] >= wakes && seen[1] && seen[2] + 1 >= wakes,
+	ksft_test_result(seen[0] >= wakes && seen[1] && seen[2] &&
+			 seen[2] + 1 >= wakes,
 			 "events: %ld of waking, %ld of being woken, %ld of sleep\n",
 			 seen[0], seen[1], seen[2]);
 }

@@ -89,12 +89,12 @@ static inline long race_hits(const char *function)
 #define AUDIT_LINE	"node %*d zone %*s counted %ld listed %ld " \
 			"cma-counted %ld cma-listed %ld misplaced %ld bad %ld"
 
-/* What the audit found, summed up over the zones. All in pages. */
+/* What the audit found, summed up over the zones. In pages. */
 struct free_audit {
 	long free;		/* that are counted as free */
 	long unequal;		/* the counters against the free lists */
 	long misplaced;		/* on the list of a type that is not their block's */
-	long bad;		/* on a free list and not free */
+	long bad;		/* on a free list and not free; blocks of the index, too */
 };
 
 /* Exact at any time. Returns 0 or -errno. */
