@@ -271,14 +271,10 @@ static void test_bound(const struct binding *binding)
 static size_t huge_free_on(int node)
 {
 	static struct cu_zones zones;
-	unsigned long pages = 0;
-	int i;
+	unsigned int order = cu_huge_order();
 
 	cu_read_zones(&zones);
-	for (i = 0; i < zones.nr; i++)
-		if (zones.zone[i].node == node)
-			pages += cu_buddy_pages(&zones.zone[i], cu_huge_order());
-	return pages >> cu_huge_order();
+	return cu_node_pages(&zones, node, order) >> order;
 }
 
 /*

@@ -212,16 +212,11 @@ static void test_indices_in_pieces(void)
 static unsigned long huge_share(int node)
 {
 	static struct cu_zones zones;
-	unsigned long huge = 0, all = 0;
-	int i;
+	unsigned long huge, all;
 
 	cu_read_zones(&zones);
-	for (i = 0; i < zones.nr; i++) {
-		if (zones.zone[i].node != node)
-			continue;
-		huge += cu_buddy_pages(&zones.zone[i], cu_huge_order());
-		all += cu_buddy_pages(&zones.zone[i], 0);
-	}
+	huge = cu_node_pages(&zones, node, cu_huge_order());
+	all = cu_node_pages(&zones, node, 0);
 	return all ? huge * 1000 / all : 0;
 }
 

@@ -470,16 +470,25 @@ unsigned long cu_buddy_pages(const struct cu_zone *zone, int from_order)
 	return pages;
 }
 
-/* The huge pages that could be allocated now, without compaction. */
-unsigned long cu_huge_free(const struct cu_zones *zones)
+/* As cu_buddy_pages(), of all zones of a node; of all nodes if that is -1. */
+unsigned long cu_node_pages(const struct cu_zones *zones, int node,
+			    int from_order)
 {
-	unsigned int order = cu_huge_order();
 	unsigned long pages = 0;
 	int i;
 
 	for (i = 0; i < zones->nr; i++)
-		pages += cu_buddy_pages(&zones->zone[i], order);
-	return pages >> order;
+		if (node == -1 || zones->zone[i].node == node)
+			pages += cu_buddy_pages(&zones->zone[i], from_order);
+	return pages;
+}
+
+/* The huge pages that could be allocated now, without compaction. */
+unsigned long cu_huge_free(const struct cu_zones *zones)
+{
+	unsigned int order = cu_huge_order();
+
+	return cu_node_pages(zones, -1, order) >> order;
 }
 
 /*

@@ -98,6 +98,8 @@ int cu_read_zones(struct cu_zones *zones);
 
 unsigned int cu_huge_order(void);
 unsigned long cu_huge_free(const struct cu_zones *zones);
+unsigned long cu_node_pages(const struct cu_zones *zones, int node,
+			    int from_order);
 unsigned long cu_buddy_pages(const struct cu_zone *zone, int from_order);
 
 int cu_pfns(const void *addr, size_t pages, __u64 *pfn);
