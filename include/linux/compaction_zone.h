@@ -159,8 +159,8 @@ struct compact_index {
 
 /**
  * struct zone_compaction - a zone's memory of earlier runs
- * @considered: attempts since the last failure, see mm/compaction/defer.c
- * @defer_shift: (1 << @defer_shift) - 1 attempts are skipped after a failure
+ * @considered: attempts skipped since the last failure, see defer.c
+ * @defer_shift: 1 << @defer_shift attempts are skipped after a failure, none if 0
  * @order_failed: the smallest order that is deferred
  * @source_pfn: where the linear policy goes on emptying, if it does: runs that
  *	wait for nobody, and those that wait

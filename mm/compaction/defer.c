@@ -3,7 +3,7 @@
  * Backing off from a zone in which compaction has failed.
  *
  * After a run that was seen through and did not lead to a page, attempts for
- * that order and larger ones are skipped: 1, then 3, 7, up to 63 of them, until
+ * that order and larger ones are skipped: 2, then 4, 8, up to 64 of them, until
  * one is made again. Attempts are counted and not time, so that nothing happens
  * to a zone that nobody wants large pages from.
  *
@@ -33,17 +33,15 @@
 bool compact_deferred(struct zone *zone, int order)
 {
 	struct zone_compaction *zc = &zone->compaction;
-	unsigned int limit = 1U << READ_ONCE(zc->defer_shift);
-	unsigned int considered;
+	unsigned int shift = READ_ONCE(zc->defer_shift);
+	unsigned int skipped = READ_ONCE(zc->considered);
 
-	if (order < READ_ONCE(zc->order_failed))
+	if (!shift || order < READ_ONCE(zc->order_failed))
+		return false;
+	if (skipped >= 1U << shift)
 		return false;
 
-	considered = READ_ONCE(zc->considered) + 1;
-	WRITE_ONCE(zc->considered, min(considered, limit));
-	if (considered >= limit)
-		return false;
-
+	WRITE_ONCE(zc->considered, skipped + 1);
 	trace_mm_compaction_deferred(zone, order);
 	return true;
 }

@@ -28,7 +28,7 @@ static void nothing_failed_yet(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, passes(zone, ORDER), 0);
 }
 
-/* The attempt after 2^shift - 1 that were skipped is the 2^shift-th. */
+/* 2, 4, 8 and so on are skipped, and the one after these is made. */
 static void twice_as_many_each_time(struct kunit *test)
 {
 	struct zone *zone = test->priv;
@@ -36,13 +36,13 @@ static void twice_as_many_each_time(struct kunit *test)
 
 	for (shift = 1; shift <= 6; shift++) {
 		compact_defer(zone, ORDER);
-		KUNIT_EXPECT_EQ(test, passes(zone, ORDER), (1U << shift) - 1);
+		KUNIT_EXPECT_EQ(test, passes(zone, ORDER), 1U << shift);
 		/* made, and not known yet how it ends: others may try too */
 		KUNIT_EXPECT_EQ(test, passes(zone, ORDER), 0);
 	}
 	for (shift = 0; shift < 3; shift++) {
 		compact_defer(zone, ORDER);
-		KUNIT_EXPECT_EQ(test, passes(zone, ORDER), 63);
+		KUNIT_EXPECT_EQ(test, passes(zone, ORDER), 64);
 	}
 }
 
@@ -65,9 +65,9 @@ static void success_ends_it(struct kunit *test)
 	compaction_defer_reset(zone, ORDER, true);
 	KUNIT_EXPECT_EQ(test, passes(zone, ORDER), 0);
 
-	/* and the next failure begins with one again */
+	/* and the next failure begins with two again */
 	compact_defer(zone, ORDER);
-	KUNIT_EXPECT_EQ(test, passes(zone, ORDER), 1);
+	KUNIT_EXPECT_EQ(test, passes(zone, ORDER), 2);
 }
 
 static void hope_ends_it_for_that_order(struct kunit *test)
@@ -78,7 +78,7 @@ static void hope_ends_it_for_that_order(struct kunit *test)
 	compact_defer(zone, ORDER);
 	compaction_defer_reset(zone, ORDER, false);
 	KUNIT_EXPECT_EQ(test, passes(zone, ORDER), 0);
-	KUNIT_EXPECT_EQ(test, passes(zone, ORDER + 1), 3);
+	KUNIT_EXPECT_EQ(test, passes(zone, ORDER + 1), 4);
 }
 
 static struct kunit_case defer_test_cases[] = {
