@@ -114,8 +114,13 @@ static const char *locked_begin(const struct mover *mover)
 	/* What holds a page that waits for its list could not split it. */
 	drain_batches();
 	why = other_begin(keep_locked);
-	for (try = 0; try < 500 && !why && race_hits(SPLIT_PAGE) <= 0; try++)
+	/* What is marked for a fault is not seen by who would split it. */
+	run_on_node(0);
+	for (try = 0; try < 500 && !why && race_hits(SPLIT_PAGE) <= 0; try++) {
+		for_all_spots(spot_touch);
 		cu_sleep_ms(10);
+	}
+	run_on_node(1);
 	return why;
 }
 

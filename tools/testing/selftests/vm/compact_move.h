@@ -286,11 +286,25 @@ static void spot_touch(struct spot *spot)
 	use_now(NULL);
 }
 
+/*
+ * What is marked already is not marked again, so nobody would see when: uses all
+ * pages until nothing is marked. Returns how many have been so far.
+ */
+static long unmark(void)
+{
+	long end = cu_now_ms() + SCAN_MS, before;
+
+	do {
+		before = cu_vmstat("numa_pte_updates");
+		for_all_spots(spot_touch);
+	} while (cu_vmstat("numa_pte_updates") != before && cu_now_ms() < end);
+	return before;
+}
+
 /* Uses its CPU until pages have been marked so that the next use faults. */
-static bool wait_for_marks(void)
+static bool wait_for_marks(long before)
 {
 	long end = cu_now_ms() + SCAN_MS, next;
-	long before = cu_vmstat("numa_pte_updates");
 
 	while (cu_vmstat("numa_pte_updates") == before) {
 		if (cu_now_ms() > end)
@@ -306,7 +320,7 @@ static void move_by_faults(void)
 	int pass, passes = quick ? NR_PASSES : 2;
 
 	run_on_node(1);
-	for (pass = 0; pass < passes && wait_for_marks(); pass++)
+	for (pass = 0; pass < passes && wait_for_marks(unmark()); pass++)
 		for_all_spots(spot_touch);
 	run_on_node(0);
 }

@@ -320,12 +320,13 @@ static void release_marked(struct cell *cell, int row, int kind)
 static void marked_child(int nr)
 {
 	struct cell *cell = &cells[MARKED_CELL];
-	long failed;
+	long failed, marks;
 	int i;
 
 	cell_fails(cell, scene_make(&movers[nr], 2));
+	marks = unmark();
 	run_on_node(1);
-	if (!cell->why[0] && !wait_for_marks())
+	if (!cell->why[0] && !wait_for_marks(marks))
 		cell_fails(cell, "no page is marked");
 	for (i = 0; i < 2 * NR_KINDS && !cell->why[0]; i++)
 		hold_marked(cell, i / NR_KINDS, i % NR_KINDS);
