@@ -56,13 +56,14 @@ bool compact_deferred(struct zone *zone, int order)
 void compact_defer(struct zone *zone, int order)
 {
 	struct zone_compaction *zc = &zone->compaction;
-	unsigned int shift = READ_ONCE(zc->defer_shift) + 1;
+	unsigned int shift = READ_ONCE(zc->defer_shift);
 
+	/* The first failure says nothing of smaller orders. */
+	if (!shift || order < READ_ONCE(zc->order_failed))
+		WRITE_ONCE(zc->order_failed, order);
 	WRITE_ONCE(zc->considered, 0);
 	WRITE_ONCE(zc->defer_shift,
-		   min_t(unsigned int, shift, COMPACT_MAX_DEFER_SHIFT));
-	if (order < READ_ONCE(zc->order_failed))
-		WRITE_ONCE(zc->order_failed, order);
+		   min_t(unsigned int, shift + 1, COMPACT_MAX_DEFER_SHIFT));
 
 	trace_mm_compaction_defer_compaction(zone, order);
 }

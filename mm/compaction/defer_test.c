@@ -50,10 +50,19 @@ static void smaller_orders_are_not_deferred(struct kunit *test)
 {
 	struct zone *zone = test->priv;
 
-	compaction_defer_reset(zone, MAX_ORDER - 2, false);
 	compact_defer(zone, ORDER);
 	KUNIT_EXPECT_FALSE(test, compact_deferred(zone, ORDER - 1));
 	KUNIT_EXPECT_TRUE(test, compact_deferred(zone, ORDER + 1));
+
+	/* one that fails as well is */
+	compact_defer(zone, ORDER - 1);
+	KUNIT_EXPECT_FALSE(test, compact_deferred(zone, ORDER - 2));
+	KUNIT_EXPECT_EQ(test, passes(zone, ORDER - 1), 4);
+
+	/* and nothing stays of that after a success */
+	compaction_defer_reset(zone, 1, true);
+	compact_defer(zone, ORDER);
+	KUNIT_EXPECT_FALSE(test, compact_deferred(zone, ORDER - 1));
 }
 
 static void success_ends_it(struct kunit *test)
