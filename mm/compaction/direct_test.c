@@ -215,6 +215,85 @@ static void allocation_compacts_for_itself(struct kunit *test)
 	test_put_file(file);
 }
 
+/* A page is freed while this task waits for one. Is it kept for the task? */
+struct freed {
+	const char *name;
+	unsigned int order;
+	unsigned int wanted;	/* order */
+	bool other_type;	/* is wanted than that of the block */
+	bool other_zone;
+	bool has_one;
+	bool kept;
+};
+
+#define SMALL	(PAGE_ALLOC_COSTLY_ORDER + 2)
+
+static const struct freed freed_pages[] = {
+	{ "its-page", SMALL, SMALL, .kept = true },
+	{ "whole-block", MAX_ORDER - 1, MAX_ORDER - 1, .kept = true },
+	{ "whole-block-of-another-type", MAX_ORDER - 1, MAX_ORDER - 1,
+	  .other_type = true, .kept = true },
+	{ "another-type", SMALL, SMALL, .other_type = true },
+	{ "more-than-is-wanted", SMALL, SMALL - 1 },
+	{ "another-zone", SMALL, SMALL, .other_zone = true },
+	{ "a-second-page", SMALL, SMALL, .has_one = true },
+};
+
+static void freed_name(const struct freed *freed, char *desc)
+{
+	strscpy(desc, freed->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(freed, freed_pages, freed_name);
+
+/* Returns by how much the count of free pages has grown. */
+static long free_and_capture(struct page *page, unsigned int order,
+			     struct capture_control *capture)
+{
+	struct zone *zone = page_zone(page);
+	unsigned long flags;
+	long before;
+
+	local_irq_save(flags);
+	before = zone_page_state(zone, NR_FREE_PAGES);
+	current->capture_control = capture;
+	__free_pages(page, order);
+	current->capture_control = NULL;
+	before = zone_page_state(zone, NR_FREE_PAGES) - before;
+	local_irq_restore(flags);
+	return before;
+}
+
+static void freed_page_is_kept(struct kunit *test)
+{
+	const struct freed *freed = test->param_value;
+	unsigned int order = freed->order;
+	struct page *page = alloc_pages(GFP_KERNEL | __GFP_NOWARN, order);
+	struct page *had = freed->has_one ? ZERO_PAGE(0) : NULL;
+	struct capture_control capture = { .order = freed->wanted, .page = had };
+	struct zone *zone;
+	long grown;
+	int type;
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	zone = page_zone(page);
+	type = get_pageblock_migratetype(page);
+	capture.zone = freed->other_zone ? zone + 1 : zone;
+	capture.migratetype = freed->other_type ? (type + 1) % MIGRATE_PCPTYPES :
+						  type;
+
+	grown = free_and_capture(page, order, &capture);
+	KUNIT_EXPECT_PTR_EQ(test, capture.page, freed->kept ? page : had);
+	KUNIT_EXPECT_EQ(test, grown, freed->kept ? 0 : 1L << order);
+	KUNIT_EXPECT_EQ(test, compact_index_check(zone), 0);
+	if (capture.page != page)
+		return;
+
+	KUNIT_EXPECT_FALSE(test, PageBuddy(page));
+	post_alloc_hook(page, order, GFP_KERNEL);
+	__free_pages(page, order);
+}
+
 /* As a huge page fault does that may wait; the page is given back at once. */
 static bool alloc_block(void)
 {
@@ -327,6 +406,7 @@ static struct kunit_case direct_test_cases[] = {
 	KUNIT_CASE(stopped_after_progress_tries_again),
 	KUNIT_CASE(skipped_asks_whether_reclaim_helps),
 	KUNIT_CASE_PARAM(allocation_compacts_for_itself, next_request),
+	KUNIT_CASE_PARAM(freed_page_is_kept, freed_gen_params),
 	KUNIT_CASE(attempts_let_pass_are_counted),
 	KUNIT_CASE(no_io_no_compaction),
 	KUNIT_CASE(below_low_some_do_without),
