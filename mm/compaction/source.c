@@ -498,6 +498,21 @@ static bool too_many_isolated(pg_data_t *pgdat)
 	return false;
 }
 
+/*
+ * To wait with pages in hand would be to wait for oneself; to wait with a
+ * filesystem's locks, for those who wait for them. Kernel threads are let through
+ * by reclaim_throttle() and would ask again and again. Who needs a given range
+ * would try again at once.
+ */
+static bool may_be_throttled(struct compact_control *cc)
+{
+	if (cc->nr_migratepages || cc->mode == MIGRATE_ASYNC)
+		return false;
+	if (cc->alloc_contig)
+		return true;
+	return (cc->gfp_mask & __GFP_FS) && !(current->flags & PF_KTHREAD);
+}
+
 /**
  * throttle_isolation - wait until not too many pages are isolated
  * @cc: the run
@@ -514,13 +529,7 @@ int throttle_isolation(struct compact_control *cc)
 	pg_data_t *pgdat = cc->zone->zone_pgdat;
 
 	while (unlikely(too_many_isolated(pgdat))) {
-		/*
-		 * To wait with pages in hand would be to wait for oneself; to
-		 * wait with a filesystem's locks, for those who wait for them.
-		 * Who needs a given range would try again at once.
-		 */
-		if (cc->nr_migratepages || cc->mode == MIGRATE_ASYNC ||
-		    (!(cc->gfp_mask & __GFP_FS) && !cc->alloc_contig))
+		if (!may_be_throttled(cc))
 			return -EAGAIN;
 
 		reclaim_throttle(pgdat, VMSCAN_THROTTLE_ISOLATED);
