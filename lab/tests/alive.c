@@ -15,6 +15,7 @@
 
 #define PATTERN	0x5ca77e2dUL
 #define MOST	(256UL << 20)
+#define RESERVE	(24UL << 20)
 #define DOOR	"/proc/sys/vm/compact_memory"
 #define NODE	"/sys/devices/system/node/node0/compact"
 #define HUGE	"/proc/sys/vm/nr_hugepages"
@@ -133,15 +134,20 @@ static void check_compaction(const char *door)
 		skip("kcompactd is there", "no /proc");
 }
 
+static unsigned long free_memory(void)
+{
+	struct sysinfo info;
+
+	my_syscall1(__NR_sysinfo, &info);
+	return info.freeram * info.mem_unit;
+}
+
 /* Take memory, give three pages of four back, compact, and look at the rest. */
 static void check_memory(const char *door)
 {
-	unsigned long size, page = 4096, i, wrong = 0;
-	struct sysinfo info;
+	unsigned long size = free_memory() / 2, page = 4096, i, wrong = 0;
 	char *mem;
 
-	my_syscall1(__NR_sysinfo, &info);
-	size = info.freeram / 2 * info.mem_unit;
 	size = (size < MOST ? size : MOST) & -page;
 	mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	result(mem != MAP_FAILED, "memory can be had");
@@ -165,6 +171,35 @@ static void check_memory(const char *door)
 	munmap(mem, size);
 }
 
+/* Every second page of nearly all memory is in use: so is the range. */
+static void check_range(void)
+{
+	unsigned long size = free_memory(), page = 4096, i, wrong = 0;
+	long moved = count("pgmigrate_success");
+	char *mem;
+
+	size = (size > RESERVE ? size - RESERVE : 0) & -page;
+	mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (mem == MAP_FAILED) {
+		result(0, "memory can be had for a contiguous range");
+		return;
+	}
+	my_syscall3(__NR_madvise, mem, size, MADV_NOHUGEPAGE);
+	for (i = 0; i < size; i += page)
+		*(unsigned long *)(mem + i) = PATTERN ^ i;
+	for (i = 0; i < size; i += 2 * page)
+		my_syscall3(__NR_madvise, mem + i, page, MADV_DONTNEED);
+
+	result(put(CMA "alloc", "8192") && put(CMA "free", "8192"),
+	       "a contiguous range can be had");
+	for (i = page; i < size; i += 2 * page)
+		wrong += *(unsigned long *)(mem + i) != (PATTERN ^ i);
+	moved = count("pgmigrate_success") - moved;
+	printf("# %ld pages moved for it\n", moved);
+	result(moved > 0 && !wrong, "what was in the range has moved, with its contents");
+	munmap(mem, size);
+}
+
 /* "cma=" is on the command line if there is anything to see it by. */
 static void check_cma(void)
 {
@@ -172,8 +207,7 @@ static void check_cma(void)
 	if (!there(CMA "alloc"))
 		skip("a contiguous range can be had", "no CMA to ask");
 	else
-		result(put(CMA "alloc", "8192") && put(CMA "free", "8192"),
-		       "a contiguous range can be had");
+		check_range();
 }
 
 /* All tasks are frozen, for five seconds; one that does not freeze is an error. */

@@ -61,13 +61,14 @@ static inline int delay_ask(int fd, struct delay_message *msg, int family,
 	return msg->head.nlmsg_len - NLMSG_LENGTH(GENL_HDRLEN);
 }
 
-/* How often this task has waited for compaction, or -1 if nobody counts. */
-static inline long delay_compactions(void)
+/* How often, and how long, this task has waited for compaction; -1: nobody counts. */
+static inline long delay_compactions(long *us)
 {
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
 	struct delay_message msg;
 	struct nlattr *attr;
 	__u32 pid = syscall(SYS_gettid);
+	__u64 told[2];		/* compact_count, compact_delay_total */
 	long count = -1;
 	int len;
 
@@ -84,11 +85,13 @@ static inline long delay_compactions(void)
 		attr = delay_find(attr + 1, attr->nla_len - NLA_HDRLEN,
 				  TASKSTATS_TYPE_STATS);
 	/* A kernel that knows less of it says less. */
-	len = offsetof(struct taskstats, compact_count) + sizeof(__u64);
+	len = offsetof(struct taskstats, compact_count) + sizeof(told);
 	if (!attr || attr->nla_len - NLA_HDRLEN < len)
 		goto out;
-	memcpy(&count, (char *)(attr + 1) +
-	       offsetof(struct taskstats, compact_count), sizeof(count));
+	memcpy(told, (char *)(attr + 1) +
+	       offsetof(struct taskstats, compact_count), sizeof(told));
+	count = told[0];
+	*us = told[1] / 1000;
 out:
 	close(fd);
 	return count;
