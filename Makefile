@@ -61,8 +61,8 @@ matrix:	## long: other configurations and architectures; lab/matrix quick is in 
 	@lab/deps build boot matrix
 	@lab/matrix
 
-stress:	## long: stress-ng and compaction from every door, MINUTES=30
-	@lab/stress $(MINUTES)
+stress:	## long: stress-ng and compaction from every door, MINUTES=30 SEED=
+	@lab/stress $(MINUTES) $(SEED)
 
 mutants: ## long: does each test notice what it guards? ONLY='race-*' for a part
 	@lab/deps build boot

@@ -1,26 +1,42 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# usage: stress.sh MINUTES
+# usage: stress.sh MINUTES SEED MEBIBYTES
 #
 # The guest's part of lab/stress: stress-ng makes the load, and for as long as it
-# runs one loop for each door asks for compaction. TAP on standard output.
+# runs one loop for each door asks for compaction, takes memory or a CPU away and
+# brings it back, or runs into a limit; one program keeps memory of all kinds and
+# looks whether it is what it was. MEBIBYTES is what the balloon leaves when it is
+# empty. TAP on standard output.
 
 minutes=$1
+seed=$2
+memory=$3
 vm=/proc/sys/vm
 nodes=/sys/devices/system/node
+cpu=/sys/devices/system/cpu/cpu1/online
 cma=/sys/kernel/debug/cma/reserved
+group=/sys/fs/cgroup/limited
 
 counter() {
 	awk -v name="$1" '$1 == name { print $2 }' /proc/vmstat
 }
 
-# A loop in the background: the rest of the line again and again, with a pause.
+# How often has that come about?
+often() { # NAME
+	if [ -s "/tmp/times.$1" ]; then wc -l < "/tmp/times.$1"; else echo 0; fi
+}
+
+# A loop in the background: the rest of the line again and again, with a pause and
+# random numbers of its own.
 doors=
+nr_doors=0
 door() { # SECONDS COMMAND...
 	pause=$1
 	shift
-	(while "$@" > /dev/null 2>&1 || :; do sleep "$pause"; done) &
+	nr_doors=$((nr_doors + 1))
+	(RANDOM=$((seed + nr_doors))
+	 while "$@" > /dev/null 2>&1 || :; do sleep "$pause"; done) &
 	doors="$doors $!"
 }
 
@@ -46,7 +62,41 @@ other_knobs() {
 unplug_and_plug() {
 	set -- $nodes/node1/memory[0-9]*
 	shift $((RANDOM % $#))
-	echo offline > "$1/state" && echo online_movable > "$1/state"
+	echo offline > "$1/state" && echo online_movable > "$1/state" &&
+		echo "$1" >> /tmp/times.offline
+}
+
+without_a_cpu() {
+	echo 0 > $cpu
+	sleep $((RANDOM % 3))
+	echo 1 > $cpu && echo 1 >> /tmp/times.cpu
+}
+
+# Up to an eighth of the memory goes to the host, and comes back.
+balloon() {
+	monitor "balloon $((memory - RANDOM % (memory / 8)))"
+}
+
+# Port 0xe9 is the monitor's. A longer write would go to the ports behind it as well.
+monitor() { # COMMAND
+	printf '%s\n' "$1" > /tmp/command
+	at=0
+	while [ $at -lt "$(stat -c %s /tmp/command)" ]; do
+		dd if=/tmp/command bs=1 skip=$at count=1 2> /dev/null |
+			dd of=/dev/port bs=1 seek=233 2> /dev/null
+		at=$((at + 1))
+	done
+}
+
+# What asks for more than its group may have is killed.
+over_the_limit() {
+	sh -c "echo 0 > $group/cgroup.procs; exec dd if=/dev/zero of=/dev/null bs=96M count=1"
+}
+
+limit_group() {
+	echo +memory > /sys/fs/cgroup/cgroup.subtree_control
+	mkdir $group && echo 48M > $group/memory.max &&
+		echo 16M > $group/memory.swap.max
 }
 
 use_swap() {
@@ -56,44 +106,15 @@ use_swap() {
 
 load() {
 	./ld-linux-x86-64.so.2 --library-path /job ./stress-ng --timeout "${minutes}m" \
-		--temp-path /tmp --no-rand-seed --oomable --metrics-brief \
+		--temp-path /tmp --seed "$seed" --verify --oomable --metrics-brief \
 		--vm 2 --vm-bytes 40% --vm-madvise hugepage \
 		--fault 1 --fork 1 --fork-vm --mremap 1 --mremap-bytes 64M \
-		--mmaphuge 1 --madvise 1 --mlock 1 --mmapfork 1 2>&1 |
-		sed 's/^/# /'
+		--mmaphuge 1 --madvise 1 --mlock 1 --mmapfork 1 > /tmp/load 2>&1
+	status=$?
+	sed 's/^/# /' /tmp/load
+	# what was killed for want of memory is no failure
+	[ $status = 0 ] && ! grep -q ' fail: ' /tmp/load
 }
-
-echo "TAP version 13"
-echo "1..6"
-
-# An emulated CPU is some ten times slower than the one that two minutes are meant
-# for; a task that really hangs still does after ten. Then all CPUs say what they do.
-echo 600 > /proc/sys/kernel/hung_task_timeout_secs
-echo 1 > /proc/sys/kernel/hung_task_all_cpu_backtrace
-
-mkdir -p /tmp/job
-use_swap
-swap=$?
-echo always > /sys/kernel/mm/transparent_hugepage/enabled
-echo always > /sys/kernel/mm/transparent_hugepage/defrag
-
-moved=$(counter pgmigrate_success)
-stalls=$(counter compact_stall)
-wakes=$(counter compact_daemon_wake)
-thp=$(counter thp_fault_alloc)
-out=$(counter pswpout)
-
-door 1 sh -c "echo 1 > $vm/compact_memory"
-door 1 sh -c "echo 1 > $nodes/node0/compact; echo 1 > $nodes/node1/compact"
-door 0.2 grow_and_shrink
-door 0.2 contiguous
-door 3 another_proactiveness
-door 2 other_knobs
-door 5 unplug_and_plug
-door 1 cat /sys/kernel/debug/compaction/failures /sys/kernel/debug/extfrag/extfrag_index
-load
-kill $doors
-wait $doors 2> /dev/null
 
 result() { # STATUS DESCRIPTION
 	n=$((n + 1))
@@ -101,26 +122,87 @@ result() { # STATUS DESCRIPTION
 	echo "ok $n - $2"
 }
 
-moved=$(($(counter pgmigrate_success) - moved))
-stalls=$(($(counter compact_stall) - stalls))
-wakes=$(($(counter compact_daemon_wake) - wakes))
-thp=$(($(counter thp_fault_alloc) - thp))
-out=$(($(counter pswpout) - out))
-[ $moved -gt 1000 ]; result $? "pages moved: $moved"
-[ $stalls -gt 10 ]; result $? "allocations compacted: $stalls"
-[ $wakes -gt 0 ]; result $? "kcompactd was woken: $wakes"
-[ $thp -gt 10 ]; result $? "huge pages faulted: $thp"
-[ $swap = 0 ] && [ $out -gt 0 ]; result $? "pages swapped out: $out"
+# A counter has grown since the beginning.
+counters="pgmigrate_success compact_stall compact_daemon_wake thp_fault_alloc pswpout
+	cma_alloc_success htlb_buddy_alloc_success balloon_inflate"
+grown() { # NAME MORE-THAN
+	now=$(counter "$1")
+	eval "before=\$before_$1"
+	[ "$((now - before))" -gt "$2" ]
+	result $? "$1: $((now - before))"
+}
+
+echo "TAP version 13"
+echo "1..15"
+
+# An emulated CPU is some ten times slower than the one that two minutes are meant
+# for; a task that really hangs still does after ten. Then all CPUs say what they do.
+echo 600 > /proc/sys/kernel/hung_task_timeout_secs
+echo 1 > /proc/sys/kernel/hung_task_all_cpu_backtrace
+
+use_swap || echo "# no swap on zram"
+limit_group || echo "# no group with a limit"
+insmod ./audit.ko || echo "# no audit"
+echo always > /sys/kernel/mm/transparent_hugepage/enabled
+echo always > /sys/kernel/mm/transparent_hugepage/defrag
+for name in $counters; do
+	eval "before_$name=$(counter $name)"
+done
+
+./compact_keep --seed "$seed" --seconds $((minutes * 60)) > /tmp/keep 2>&1 &
+keep=$!
+sleep 5
+door 1 sh -c "echo 1 > $vm/compact_memory"
+door 1 sh -c "echo 1 > $nodes/node0/compact; echo 1 > $nodes/node1/compact"
+door 0.2 grow_and_shrink
+door 0.2 contiguous
+door 3 another_proactiveness
+door 2 other_knobs
+door 5 unplug_and_plug
+door 7 without_a_cpu
+door 9 balloon
+door 3 over_the_limit
+door 1 cat /sys/kernel/debug/compaction/failures /sys/kernel/debug/extfrag/extfrag_index
+load
+result $? "stress-ng finds nothing wrong"
+kill $doors
+wait $doors 2> /dev/null
+echo 1 > $cpu
+wait $keep
+kept=$?
+sed 's/^/# /' /tmp/keep
+result $kept "memory of all kinds keeps its contents"
+
+grown pgmigrate_success 1000
+grown compact_stall 10
+grown compact_daemon_wake 0
+grown thp_fault_alloc 10
+grown pswpout 0
+grown cma_alloc_success 0
+grown htlb_buddy_alloc_success 0
+grown balloon_inflate 0
+[ "$(often offline)" -gt 0 ]
+result $? "memory went offline and came back: $(often offline) times"
+[ "$(often cpu)" -gt 0 ]
+result $? "a CPU went and came back: $(often cpu) times"
+killed=$(awk '$1 == "oom_kill" { print $2 }' $group/memory.events)
+[ "${killed:-0}" -gt 0 ]
+result $? "killed for a group's limit: ${killed:-0}"
 sed 's/^/# /' /sys/kernel/debug/compaction/failures | awk '$5 + $6 + $7'
 
-# The audit wants the machine to itself.
+# The audits want the machine to themselves.
+monitor "balloon $memory"
 echo 0 > $vm/nr_hugepages
 swapoff /dev/zram0 2> /dev/null
 echo 0 > $vm/compaction_proactiveness
 sync
 echo 3 > $vm/drop_caches
-sleep 2
+sleep 5
 ./compact_counts --rounds 20 | sed 's/^/# /' > /tmp/counts
 cat /tmp/counts
 grep -q '^# # Totals:.* fail:0 ' /tmp/counts
 result $? "the free lists hold what the counters say"
+echo 1 > $vm/stat_refresh
+sed 's/^/# /' /sys/kernel/debug/free_audit | tee /tmp/audit
+awk '{ n++ } $7 != $9 || $11 != $13 || $15 || $17 { bad++ } END { exit !n || bad }' /tmp/audit
+result $? "each free page is where it belongs"
