@@ -251,16 +251,15 @@ static long free_and_capture(struct page *page, unsigned int order,
 			     struct capture_control *capture)
 {
 	struct zone *zone = page_zone(page);
-	unsigned long flags;
 	long before;
 
-	local_irq_save(flags);
-	before = zone_page_state(zone, NR_FREE_PAGES);
+	local_bh_disable();
+	before = zone_page_state_snapshot(zone, NR_FREE_PAGES);
 	current->capture_control = capture;
 	__free_pages(page, order);
 	current->capture_control = NULL;
-	before = zone_page_state(zone, NR_FREE_PAGES) - before;
-	local_irq_restore(flags);
+	before = zone_page_state_snapshot(zone, NR_FREE_PAGES) - before;
+	local_bh_enable();
 	return before;
 }
 

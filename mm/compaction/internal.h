@@ -61,7 +61,6 @@
 #define _MM_COMPACTION_INTERNAL_H
 
 #include <linux/compaction.h>
-#include <linux/freezer.h>
 #include <linux/sched/signal.h>
 #include <linux/srcu.h>
 #include <linux/swap.h>
@@ -348,13 +347,12 @@ static inline unsigned long compact_advance(unsigned long pfn, unsigned long nr,
 
 /*
  * To be called between steps, with no lock held. Returns true if the task has
- * been killed, or is a kernel thread that has to freeze, and the run must end.
+ * been killed and the run must end.
  */
 static inline bool compact_should_stop(struct compact_control *cc)
 {
 	cond_resched();
-	if (!fatal_signal_pending(current) &&
-	    !((current->flags & PF_KTHREAD) && freezing(current)))
+	if (!fatal_signal_pending(current))
 		return false;
 
 	cc->contended = true;

@@ -120,7 +120,7 @@ static enum compact_result proactive_goal(struct compact_control *cc)
 {
 	unsigned int wish = READ_ONCE(sysctl_compaction_proactiveness);
 
-	if (!wish || kthread_should_stop() ||
+	if (!wish || kthread_should_stop() || freezing(current) ||
 	    reclaim_is_busy(cc->zone->zone_pgdat))
 		return COMPACT_PARTIAL_SKIPPED;
 	if (zone_score(cc->zone) <= compact_score_to_reach(wish))

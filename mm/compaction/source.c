@@ -21,6 +21,9 @@
 #define CREATE_TRACE_POINTS
 #include <trace/events/compaction.h>
 
+/* How often a run of a kernel thread waits while too much is isolated. */
+#define MAX_THROTTLED	5
+
 /* Pages that are claimed but still linked into their LRU lists. */
 struct claimed_pages {
 	struct page *page[COMPACT_CLUSTER_MAX];
@@ -499,18 +502,19 @@ static bool too_many_isolated(pg_data_t *pgdat)
 }
 
 /*
- * To wait with pages in hand would be to wait for oneself; to wait with a
- * filesystem's locks, for those who wait for them. Kernel threads are let through
- * by reclaim_throttle() and would ask again and again. Who needs a given range
- * would try again at once.
+ * Reclaim stops nobody for whom others may wait, such as kernel threads: these
+ * would look again and again. They sleep as long as all others do at a time, but
+ * not for ever.
  */
-static bool may_be_throttled(struct compact_control *cc)
+static bool throttle_task(struct compact_control *cc, unsigned int times)
 {
-	if (cc->nr_migratepages || cc->mode == MIGRATE_ASYNC)
-		return false;
-	if (cc->alloc_contig)
+	reclaim_throttle(cc->zone->zone_pgdat, VMSCAN_THROTTLE_ISOLATED);
+	if (!(current->flags & (PF_KTHREAD | PF_IO_WORKER)))
 		return true;
-	return (cc->gfp_mask & __GFP_FS) && !(current->flags & PF_KTHREAD);
+	if (times >= MAX_THROTTLED && !cc->alloc_contig)
+		return false;
+	schedule_timeout_killable(HZ / 50);
+	return true;
 }
 
 /**
@@ -527,12 +531,20 @@ static bool may_be_throttled(struct compact_control *cc)
 int throttle_isolation(struct compact_control *cc)
 {
 	pg_data_t *pgdat = cc->zone->zone_pgdat;
+	unsigned int times = 0;
 
 	while (unlikely(too_many_isolated(pgdat))) {
-		if (!may_be_throttled(cc))
+		/*
+		 * To wait with pages in hand would be to wait for oneself; to
+		 * wait with a filesystem's locks, for those who wait for them.
+		 * Who needs a given range would try again at once.
+		 */
+		if (cc->nr_migratepages || cc->mode == MIGRATE_ASYNC ||
+		    (!(cc->gfp_mask & __GFP_FS) && !cc->alloc_contig))
 			return -EAGAIN;
 
-		reclaim_throttle(pgdat, VMSCAN_THROTTLE_ISOLATED);
+		if (!throttle_task(cc, times++))
+			return -EAGAIN;
 		if (compact_should_stop(cc))
 			return -EINTR;
 	}

@@ -279,7 +279,7 @@ static void run_with_too_many_isolated_gives_way(struct kunit *test)
 	mod_node_page_state(pgdat, NR_ISOLATED_ANON, 2 * NR_PAGES);
 	zt->cc.mode = MIGRATE_ASYNC;
 	KUNIT_EXPECT_EQ(test, compact_zone(&zt->cc), COMPACT_CONTENDED);
-	/* this is a kernel thread, which nobody stops to wait */
+	/* this is a kernel thread, and waits a little */
 	zt->cc.mode = MIGRATE_SYNC_LIGHT;
 	KUNIT_EXPECT_EQ(test, compact_zone(&zt->cc), COMPACT_CONTENDED);
 	mod_node_page_state(pgdat, NR_ISOLATED_ANON, -2 * NR_PAGES);

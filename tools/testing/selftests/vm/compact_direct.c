@@ -193,16 +193,31 @@ static long pressure(void)
 	return at ? strtol(at + 6, NULL, 10) : -1;
 }
 
+static char was_in[256];
+
+/* Of cgroup v2 the line is "0::" and a path. */
 static long group_enter(void)
 {
-	mkdir(GROUP, 0755);
-	cu_write_text(GROUP "cgroup.procs", "0");
+	char text[sizeof(was_in) - 32] = "";
+	int fd = open("/proc/self/cgroup", O_RDONLY);
+	const char *at;
+
+	if (fd >= 0 && read(fd, text, sizeof(text) - 1) > 0)
+		text[strcspn(text, "\n")] = '\0';
+	close(fd);
+	at = strstr(text, "0::/");
+	if (at != text || (mkdir(GROUP, 0755) && errno != EEXIST) ||
+	    cu_write_text(GROUP "cgroup.procs", "0"))
+		return -1;
+	snprintf(was_in, sizeof(was_in), "/sys/fs/cgroup%s/cgroup.procs",
+		 at + 3);
 	return pressure();
 }
 
 static void group_leave(void)
 {
-	cu_write_text(GROUP "../cgroup.procs", "0");
+	if (was_in[0])
+		cu_write_text(was_in, "0");
 	rmdir(GROUP);
 }
 
