@@ -182,7 +182,7 @@ sed 's/^/# /' /tmp/keep
 result $kept "memory of all kinds keeps its contents"
 
 grown pgmigrate_success 1000
-grown compact_stall 10
+grown compact_stall $((minutes / 3))
 grown compact_daemon_wake 0
 grown thp_fault_alloc 10
 grown cma_alloc_success 0
