@@ -178,8 +178,9 @@ static void check_range(void)
 	long moved;
 	char *mem;
 
-	/* nobody else is to move pages */
+	/* nobody else is to move pages, and little is to be left */
 	put("/proc/sys/vm/compaction_proactiveness", "0");
+	put("/proc/sys/vm/min_free_kbytes", "4096");
 	size = (size > RESERVE ? size - RESERVE : 0) & -page;
 	mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (mem == MAP_FAILED) {
@@ -209,6 +210,8 @@ static void check_cma(void)
 	mount("debugfs", DEBUG, "debugfs", 0, NULL);
 	if (!there(CMA "alloc"))
 		skip("a contiguous range can be had", "no CMA to ask");
+	else if (count("pgmigrate_success") < 0)
+		skip("a contiguous range can be had", "no /proc to see pages move");
 	else
 		check_range();
 }
