@@ -7,7 +7,8 @@
  *    always begun with;
  *  - a node's compact file compacts that node and no other;
  *  - each node with memory has a kcompactd, which goes with the node's last
- *    memory and comes back with the first;
+ *    memory and comes back with the first; it runs on the node's CPUs, and comes
+ *    back to them after they have been gone;
  *  - extfrag_index and unusable_index say what the numbers in buddyinfo come to.
  *
  * What makes it fail: another default or mode; a loop over all nodes, or over
@@ -374,6 +375,74 @@ static void test_hotplug(int node)
 			 node, there, ROUNDS, gone);
 }
 
+/* CPUs, if they are one range; returns how many did as they were told. */
+static int set_cpus(const char *cpus, int online)
+{
+	int cpu, last, done = 0;
+	char path[64];
+
+	switch (sscanf(cpus, "%d-%d", &cpu, &last)) {
+	case 1:
+		last = cpu;
+		break;
+	case 2:
+		break;
+	default:
+		return 0;
+	}
+	for (; cpu <= last; cpu++) {
+		snprintf(path, sizeof(path),
+			 "/sys/devices/system/cpu/cpu%d/online", cpu);
+		done += !cu_write_long(path, online);
+	}
+	return done;
+}
+
+/* May the daemon run on the node's CPUs and nowhere else? */
+static bool is_at_home(int node, const char *cpus)
+{
+	char name[32], path[64], line[128], list[64] = "";
+	pid_t pid = 0;
+	FILE *in;
+
+	snprintf(name, sizeof(name), "kcompactd%d", node);
+	if (!tasks_named(name, &pid))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	in = fopen(path, "r");
+	while (in && fgets(line, sizeof(line), in))
+		sscanf(line, "Cpus_allowed_list: %63s", list);
+	if (in)
+		fclose(in);
+	return !strcmp(list, cpus);
+}
+
+/* The scheduler lets a task whose CPUs have gone run anywhere when it wakes. */
+static void test_cpus(int node)
+{
+	bool before, away = false, again;
+	char cpus[64] = "";
+	int gone, try;
+
+	knob_read(node_file(node, "cpulist"), cpus, sizeof(cpus));
+	cpus[strcspn(cpus, "\n")] = '\0';
+	before = is_at_home(node, cpus);
+	gone = set_cpus(cpus, 0);
+	if (!gone) {
+		ksft_test_result_skip("no node can be without a CPU\n");
+		return;
+	}
+	for (try = 0; try < 100 && !away; try++) {
+		cu_write_text(CU_PROACTIVE, "90");
+		cu_sleep_ms(50);
+		away = !is_at_home(node, cpus);
+	}
+	again = set_cpus(cpus, 1) == gone && is_at_home(node, cpus);
+	ksft_test_result(before && away && again,
+			 "kcompactd%d is at home on CPU %s: %d, without it %d, and again %d\n",
+			 node, cpus, before, !away, again);
+}
+
 int main(int argc, char **argv)
 {
 	__u64 seed;
@@ -385,7 +454,7 @@ int main(int argc, char **argv)
 		ksft_exit_skip("needs root and a kernel with compaction\n");
 	if (access(THP_DEFRAG, F_OK))
 		ksft_exit_skip("no transparent huge pages\n");
-	ksft_set_plan(13);
+	ksft_set_plan(14);
 
 	test_knob(CU_THRESHOLD, 500);
 	test_knob(CU_PROACTIVE, 20);
@@ -398,5 +467,6 @@ int main(int argc, char **argv)
 	cu_unmap(pool.area, pool.pages);
 	test_daemons();
 	test_hotplug(1);
+	test_cpus(1);
 	ksft_finished();
 }

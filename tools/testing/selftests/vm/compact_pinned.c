@@ -41,6 +41,8 @@
 
 /* Free pages that may be missing in the end: caches, and those who hold them. */
 #define NOISE		1500
+/* Of compaction, until it has moved what it could. */
+#define MOST_MOVES	20
 
 static struct {
 	__u64 seed;
@@ -133,6 +135,20 @@ static void look_free(struct cell *cell, struct hold *hold,
 		cell->stuck += spot_stuck(mover, hold->spot, false);
 }
 
+/* Until it has moved some of what nobody holds: it need not begin with that. */
+static void move_some(const struct mover *mover)
+{
+	const struct spot *nobodys = scene.spot[0];
+	int try;
+
+	for (try = 0; try < MOST_MOVES; try++) {
+		mover->move();
+		if (!mover->here || (spot_moved(&nobodys[PRIVATE], HELD) &&
+				     spot_moved(&nobodys[SHARED], HELD)))
+			break;
+	}
+}
+
 static void table_child(int nr)
 {
 	const struct mover *mover = &movers[nr];
@@ -146,7 +162,7 @@ static void table_child(int nr)
 	if (why)
 		_exit(0);
 	hold_all(row);
-	mover->move();
+	move_some(mover);
 	isolated = isolated_pages();
 	for (type = 0; type < NR_TYPES; type++) {
 		for_row(row, type, mover, look_held);
