@@ -379,17 +379,12 @@ static void test_hotplug(int node)
 static int set_cpus(const char *cpus, int online)
 {
 	int cpu, last, done = 0;
-	char path[64];
+	char path[64], *end;
 
-	switch (sscanf(cpus, "%d-%d", &cpu, &last)) {
-	case 1:
-		last = cpu;
-		break;
-	case 2:
-		break;
-	default:
+	cpu = strtol(cpus, &end, 10);
+	if (end == cpus)
 		return 0;
-	}
+	last = *end == '-' ? strtol(end + 1, NULL, 10) : cpu;
 	for (; cpu <= last; cpu++) {
 		snprintf(path, sizeof(path),
 			 "/sys/devices/system/cpu/cpu%d/online", cpu);
@@ -411,7 +406,8 @@ static bool is_at_home(int node, const char *cpus)
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	in = fopen(path, "r");
 	while (in && fgets(line, sizeof(line), in))
-		sscanf(line, "Cpus_allowed_list: %63s", list);
+		if (sscanf(line, "Cpus_allowed_list: %63s", list) == 1)
+			break;
 	if (in)
 		fclose(in);
 	return !strcmp(list, cpus);
