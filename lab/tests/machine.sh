@@ -5,6 +5,8 @@
 # change of the machine. Memory that the host takes and gives back, the balloon, CPUs
 # that go offline, and a gigantic page at run time. TAP.
 
+. ./monitor.sh
+
 total=$1	# MiB at boot
 node=/sys/devices/system/node
 cpu=/sys/devices/system/cpu
@@ -17,18 +19,6 @@ result() # STATUS NAME
 	nr=$((nr + 1))
 	[ "$1" = 0 ] || { bad=$((bad + 1)); printf 'not '; }
 	echo "ok $nr - $2"
-}
-
-# Port 0xe9 is the monitor's. A longer write would go to the ports behind it as well.
-monitor() # COMMAND
-{
-	printf '%s\n' "$1" > /tmp/command
-	at=0
-	while [ $at -lt "$(stat -c %s /tmp/command)" ]; do
-		dd if=/tmp/command bs=1 skip=$at count=1 2>/dev/null |
-			dd of=/dev/port bs=1 seek=233 2>/dev/null
-		at=$((at + 1))
-	done
 }
 
 count() # NAME: of /proc/vmstat

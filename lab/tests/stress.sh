@@ -9,6 +9,8 @@
 # looks whether it is what it was. MEBIBYTES is what the balloon leaves when it is
 # empty. TAP on standard output.
 
+. ./monitor.sh
+
 minutes=$1
 seed=$2
 memory=$3
@@ -84,17 +86,6 @@ without_a_cpu() {
 # Up to an eighth of the memory goes to the host, and comes back.
 balloon() {
 	monitor "balloon $((memory - RANDOM % (memory / 8)))"
-}
-
-# Port 0xe9 is the monitor's. A longer write would go to the ports behind it as well.
-monitor() { # COMMAND
-	printf '%s\n' "$1" > /tmp/command
-	at=0
-	while [ $at -lt "$(stat -c %s /tmp/command)" ]; do
-		dd if=/tmp/command bs=1 skip=$at count=1 2> /dev/null |
-			dd of=/dev/port bs=1 seek=233 2> /dev/null
-		at=$((at + 1))
-	done
 }
 
 # What asks for more than its group may have is killed.

@@ -9,52 +9,20 @@
  * split, and is not what it was.
  */
 #define _GNU_SOURCE
-#include <getopt.h>
 #include <stdlib.h>
 
 #include "../kselftest.h"
 #include "compact_util.h"
 #include "compact_mixture.h"
 
-static struct {
-	unsigned long seconds;
-} opt = { .seconds = 10 };
-
-static void usage(void)
-{
-	fprintf(stderr, "compact_keep [--seed N] [--seconds N]\n");
-	exit(KSFT_FAIL);
-}
-
-static void parse(int argc, char **argv)
-{
-	static const struct option longopt[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "seconds", required_argument, NULL, 'S' },
-		{ }
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", longopt, NULL)) != -1) {
-		if (c == 's')
-			mix_seed = cu_number(optarg, ~0UL);
-		else if (c == 'S')
-			opt.seconds = cu_number(optarg, 100000);
-		else
-			usage();
-	}
-	if (optind != argc)
-		usage();
-}
-
 int main(int argc, char **argv)
 {
-	unsigned long rounds = 0;
+	unsigned long rounds = 0, seconds = 10;
 	bool right;
 	long end;
 
 	cu_init();
-	parse(argc, argv);
+	cu_parse_run(argc, argv, &mix_seed, &seconds, 100000);
 	ksft_print_header();
 	/* It is the witness: others go first. */
 	cu_write_long("/proc/self/oom_score_adj", -1000);
@@ -62,7 +30,7 @@ int main(int argc, char **argv)
 	ksft_set_plan(1);
 	ksft_print_msg("seed %llu\n", mix_seed);
 	make_areas();
-	end = cu_now_ms() + opt.seconds * 1000;
+	end = cu_now_ms() + seconds * 1000;
 	do {
 		refresh_kinds();
 		cu_sleep_ms(100);

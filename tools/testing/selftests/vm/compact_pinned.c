@@ -21,7 +21,6 @@
  * path that fails and leaves the page off its list, counted, or with a reference.
  */
 #define _GNU_SOURCE
-#include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -530,33 +529,6 @@ static void test_rest(long reports, long free)
 			 "no page is isolated, lost or counted twice\n");
 }
 
-static void usage(void)
-{
-	fprintf(stderr, "compact_pinned [--seed N] [--seconds N]\n");
-	exit(KSFT_FAIL);
-}
-
-static void parse(int argc, char **argv)
-{
-	static const struct option longopt[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "seconds", required_argument, NULL, 'S' },
-		{ }
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", longopt, NULL)) != -1) {
-		if (c == 's')
-			opt.seed = cu_number(optarg, ~0UL);
-		else if (c == 'S')
-			opt.seconds = cu_number(optarg, 50);
-		else
-			usage();
-	}
-	if (optind != argc)
-		usage();
-}
-
 static unsigned int nr_lines(void)
 {
 	unsigned int nr = NR_MOVERS * NR_TYPES + 3, i;
@@ -574,7 +546,7 @@ int main(int argc, char **argv)
 	size_t i;
 
 	cu_init();
-	parse(argc, argv);
+	cu_parse_run(argc, argv, &opt.seed, &opt.seconds, 50);
 	hold_seed = opt.seed;
 	ksft_print_header();
 	why = scene_set("madvise");

@@ -72,6 +72,31 @@ __u64 cu_parse_seed(int argc, char **argv)
 	return seed;
 }
 
+/* The options of programs that take these two; they have their defaults already. */
+void cu_parse_run(int argc, char **argv, __u64 *seed, unsigned long *seconds,
+		  unsigned long most_seconds)
+{
+	static const struct option longopt[] = {
+		{ "seed", required_argument, NULL, 's' },
+		{ "seconds", required_argument, NULL, 'S' },
+		{ }
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", longopt, NULL)) != -1) {
+		if (c == 's')
+			*seed = cu_number(optarg, ~0UL);
+		else if (c == 'S')
+			*seconds = cu_number(optarg, most_seconds);
+		else
+			break;
+	}
+	if (c != -1 || optind != argc) {
+		fprintf(stderr, "%s [--seed N] [--seconds N]\n", argv[0]);
+		exit(EXIT_FAILURE);
+	}
+}
+
 /* xorshift64: small, and the same on every run. Its state must not be 0. */
 __u64 cu_rand(struct cu_rng *rng)
 {

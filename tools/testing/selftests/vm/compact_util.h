@@ -67,6 +67,8 @@ extern size_t cu_psize;
 void cu_init(void);
 unsigned long cu_number(const char *text, unsigned long max);
 __u64 cu_parse_seed(int argc, char **argv);
+void cu_parse_run(int argc, char **argv, __u64 *seed, unsigned long *seconds,
+		  unsigned long most_seconds);
 
 void cu_rng_seed(struct cu_rng *rng, __u64 seed);
 __u64 cu_rand(struct cu_rng *rng);
