@@ -169,15 +169,20 @@ static inline int pool_make(struct pool *pool, __u64 seed)
 	return pool->area && pool->kept ? 0 : -ENOMEM;
 }
 
-/* Fills the holes that are there, and makes new ones of half of the pages. */
-static inline void pool_scatter(struct pool *pool)
+/* Fills the holes that are there, and makes new ones: so many in a hundred stay. */
+static inline void pool_scatter_to(struct pool *pool, unsigned int keep)
 {
 	size_t i;
 
 	for (i = 0; i < pool->pages; i++)
 		if (!cu_bit(pool->kept, i))
 			cu_page_fill(pool->area + i * cu_psize, pool->seed, i);
-	cu_free_random(pool->area, pool->pages, 50, &pool->rng, pool->kept);
+	cu_free_random(pool->area, pool->pages, keep, &pool->rng, pool->kept);
+}
+
+static inline void pool_scatter(struct pool *pool)
+{
+	pool_scatter_to(pool, 50);
 }
 
 static inline size_t pool_bad(const struct pool *pool)
