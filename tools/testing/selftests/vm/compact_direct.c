@@ -12,6 +12,7 @@
  *  - compact_stall, _fail and _success, the pressure and the delays that are
  *    accounted add up to what has happened;
  *  - defrag=never does not compact;
+ *  - a huge page that cannot be had is given up after a few rounds;
  *  - the trace events of direct compaction and of deferral come with fields that
  *    agree with the machine and with one another.
  *
@@ -288,6 +289,71 @@ static void test_never(void)
 	end_scene();
 }
 
+static long reclaims(void)
+{
+	static const char * const name[] = {
+		"allocstall_dma", "allocstall_dma32", "allocstall_normal",
+		"allocstall_movable",
+	};
+	long nr = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(name); i++)
+		nr += cu_vmstat(name[i]) > 0 ? cu_vmstat(name[i]) : 0;
+	return nr;
+}
+
+/* Asks for one more page until that was in vain, or was not, so many times. */
+static long ask(long *vain, long times, bool until_had)
+{
+	long had = cu_read_long(NR_HUGE), asked, is = had;
+
+	for (asked = 0; asked < times && !(until_had && is > had); asked++) {
+		long was = is;
+
+		cu_write_long(NR_HUGE, was + 1);
+		is = cu_read_long(NR_HUGE);
+		*vain += is == was;
+	}
+	return is - had;
+}
+
+/*
+ * Where nothing can be made each attempt ends soon: reclaim stands back for compaction,
+ * which is let pass, and there is no reason to go round. When pages can be made again
+ * somebody finds out.
+ */
+static void test_vain(void)
+{
+	long had = cu_read_long(NR_HUGE), rounds, scanned, got, vain = 0, later = 0;
+
+	if (had < 0) {
+		ksft_test_result_skip("no hugetlb\n");
+		ksft_test_result_skip("no hugetlb\n");
+		return;
+	}
+	begin_scene();
+	if (pool_nail(&pool))
+		ksft_exit_fail_msg("cannot lock pages in memory\n");
+	/* what is still free on per-cpu lists */
+	ask(&vain, ENOUGH_IN_VAIN, false);
+	vain = 0;
+	scanned = cu_vmstat("compact_migrate_scanned");
+	rounds = reclaims();
+	ask(&vain, ENOUGH_IN_VAIN, false);
+	rounds = reclaims() - rounds;
+	scanned = cu_vmstat("compact_migrate_scanned") - scanned;
+	pool_unnail(&pool);
+	got = ask(&later, MAX_DEFERRED, true);
+	cu_write_long(NR_HUGE, had);
+	ksft_print_msg("%ld in vain, %ld rounds of reclaim, %ld pages scanned\n",
+		       vain, rounds, scanned);
+	ksft_test_result(vain == ENOUGH_IN_VAIN && rounds < 6 * vain,
+			 "what cannot be had is given up\n");
+	ksft_test_result(got, "and is had when it can be, after %ld in vain\n", later);
+	end_scene();
+}
+
 /* First in vain, which defers, and then with success, which ends that. */
 static void fault_twice(void)
 {
@@ -369,7 +435,7 @@ int main(int argc, char **argv)
 	why = scene_set("madvise");
 	if (why)
 		ksft_exit_skip("%s\n", why);
-	ksft_set_plan(9 + NR_RULES + 1);
+	ksft_set_plan(11 + NR_RULES + 1);
 
 	/* Counts for tasks that begin from now on. */
 	knob_set("/proc/sys/kernel/task_delayacct", "1");
@@ -379,6 +445,7 @@ int main(int argc, char **argv)
 	test_faults(1);
 	test_faults(MAX_THREADS);
 	test_never();
+	test_vain();
 	test_events();
 	ksft_finished();
 }
