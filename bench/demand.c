@@ -23,7 +23,7 @@
 
 #define NR_HUGE		"/proc/sys/vm/nr_hugepages"
 #define THP		"/sys/kernel/mm/transparent_hugepage/"
-/* So many in a row that come to nothing end a demand: there are no more. */
+/* So many in a row that come to nothing end a demand, if its parameter says no other. */
 #define VAIN		6
 #define MAX_HUGE	16384
 #define MAX_THREADS	8
@@ -46,12 +46,12 @@ static void hugetlb_one(struct scene *scene, const char *param,
 {
 	static __u64 vain[MAX_HUGE];
 	size_t nr_took = 0, nr_vain = 0, in_a_row = 0;
+	size_t enough = *param == '-' ? VAIN : strtoul(param, NULL, 10);
 	long nr = 0;
 
 	(void)scene;
-	(void)param;
 	(void)attainable;
-	while (in_a_row < VAIN && nr_took + nr_vain < MAX_HUGE) {
+	while (in_a_row < enough && nr_took + nr_vain < MAX_HUGE) {
 		long before = moved();
 		__u64 ns = now_ns();
 
