@@ -26,7 +26,7 @@ kunit:	## the unit tests, under User Mode Linux
 	@lab/deps build
 	@lab/kunit
 
-kernel:	## build/FLAVOUR/bzImage; FLAVOUR=ours|stock|none, DEBUG=1
+kernel:	## build/FLAVOUR/bzImage; FLAVOUR=ours|stock|none, DEBUG=1|kasan
 	@lab/deps build
 	@lab/kernel $(FLAVOUR) $(debug)
 
@@ -34,11 +34,11 @@ tree:	## the finished kernel source, in build/src/ours
 	@lab/deps build
 	@lab/tree ours
 
-shell:	## a shell in a guest; FLAVOUR=ours|stock|none, DEBUG=1
+shell:	## a shell in a guest; FLAVOUR=ours|stock|none, DEBUG=1|kasan
 	@[ -t 0 ] || { echo "make shell needs a terminal; to run a script: lab/boot -- FILE" >&2; exit 1; }
 	@lab/deps build boot
 	@lab/kernel $(FLAVOUR) $(debug)
-	@lab/boot --kernel build/$(FLAVOUR)$(if $(debug),-debug)/bzImage --interactive
+	@lab/boot --kernel build/$(FLAVOUR)$(addprefix -,$(debug))/bzImage --interactive
 
 parity:	## stock's interfaces against ours: what is missing, what is new
 	@lab/deps build boot
