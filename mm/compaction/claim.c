@@ -468,6 +468,7 @@ static bool any_between(struct zone *zone, enum compact_ring ring,
  * @limit: as for compact_index_claim_target()
  *
  * Context: any. No lock is taken: the answer is a hint.
+ * Return: true if a quarter of one or more is free, within the limit.
  */
 bool compact_index_worth_scanning(struct zone *zone,
 				  const struct compact_limit *limit)

@@ -95,6 +95,7 @@ static inline void compact_index_change(struct zone *zone, unsigned long pfn,
  * are taken first.
  *
  * Context: zone->lock is held.
+ * Return: true if the page is to go to the end of its list.
  */
 static inline bool compact_index_spares(struct zone *zone, unsigned long pfn,
 					unsigned int order, int migratetype)

@@ -33,6 +33,7 @@ int sysctl_extfrag_threshold __read_mostly = 500;
  * down to their reserve are judged with the reserve.
  *
  * Context: any.
+ * Return: true if so.
  */
 bool compact_room(struct zone *zone, int order, int highest_zoneidx,
 		  unsigned long nr_free)
