@@ -26,7 +26,6 @@
  * not counted. Where nothing has come about to be proved, a line fails as well.
  */
 #define _GNU_SOURCE
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -623,39 +622,17 @@ static void set_stage(void)
 		ksft_print_msg("no module to widen races with\n");
 }
 
-static void usage(void)
-{
-	fprintf(stderr, "compact_anon [--seed N] [--seconds N]\n");
-	exit(KSFT_FAIL);
-}
-
-static void parse(int argc, char **argv)
-{
-	static const struct option longopt[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "seconds", required_argument, NULL, 't' },
-		{ }
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", longopt, NULL)) != -1) {
-		if (c == 's')
-			opt.seed = cu_number(optarg, ~0UL);
-		else if (c == 't')
-			opt.seconds = cu_number(optarg, 3600);
-		else
-			usage();
-	}
-	if (optind != argc)
-		usage();
-}
+static const struct cu_option options[] = {
+	{ "seconds", "N", &opt.seconds, 0, 3600 },
+	{ }
+};
 
 int main(int argc, char **argv)
 {
 	size_t i;
 
 	cu_init();
-	parse(argc, argv);
+	cu_parse(argc, argv, &opt.seed, options);
 	ksft_print_header();
 	set_stage();
 	ksft_set_plan(ARRAY_SIZE(races) + 1);

@@ -16,7 +16,6 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <getopt.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -491,43 +490,13 @@ static void test_none_free(void)
 			 res.have, res.ms, scanned, res.bad);
 }
 
-static void usage(void)
-{
-	fprintf(stderr,
-		"compact_badinput [--seed N] [--fill PERCENT] [--sharers N]\n"
-		"\t[--limit SECONDS] [--kill-ms MS]\n");
-	exit(KSFT_FAIL);
-}
-
-static void parse(int argc, char **argv)
-{
-	static const struct option longopt[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "fill", required_argument, NULL, 'f' },
-		{ "sharers", required_argument, NULL, 'n' },
-		{ "limit", required_argument, NULL, 'l' },
-		{ "kill-ms", required_argument, NULL, 'k' },
-		{ }
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", longopt, NULL)) != -1) {
-		if (c == 's')
-			opt.seed = cu_number(optarg, ~0UL);
-		else if (c == 'f')
-			opt.fill = cu_number(optarg, 80);
-		else if (c == 'n')
-			opt.sharers = cu_number(optarg, MAX_CHILDREN);
-		else if (c == 'l')
-			opt.limit = cu_number(optarg, 86400);
-		else if (c == 'k')
-			opt.kill_ms = cu_number(optarg, 86400000);
-		else
-			usage();
-	}
-	if (optind < argc)
-		usage();
-}
+static const struct cu_option options[] = {
+	{ "fill", "PERCENT", &opt.fill, 0, 80 },
+	{ "sharers", "N", &opt.sharers, 0, MAX_CHILDREN },
+	{ "limit", "SECONDS", &opt.limit, 0, 86400 },
+	{ "kill-ms", "MS", &opt.kill_ms, 0, 86400000 },
+	{ }
+};
 
 static void test_refusals(void)
 {
@@ -550,7 +519,7 @@ int main(int argc, char **argv)
 	long proactive;
 
 	cu_init();
-	parse(argc, argv);
+	cu_parse(argc, argv, &opt.seed, options);
 	ksft_print_header();
 	if (access(CU_COMPACT, W_OK))
 		ksft_exit_skip("needs root and a kernel with compaction\n");

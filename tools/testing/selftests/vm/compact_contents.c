@@ -19,7 +19,6 @@
  * compact_unevictable_allowed is 0; a page dropped rather than moved.
  */
 #define _GNU_SOURCE
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -259,47 +258,15 @@ static void report(const struct kind *k)
 			 k->seen, k->moved, k->wrong);
 }
 
-static void usage(void)
-{
-	fprintf(stderr,
-		"compact_contents [--seed N] [--pages N] [--rounds N]\n"
-		"\t[--fill PERCENT] [--keep PERCENT] [--moved PERCENT]\n");
-	exit(KSFT_FAIL);
-}
-
-static void parse(int argc, char **argv)
-{
-	static const struct option longopt[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "pages", required_argument, NULL, 'p' },
-		{ "rounds", required_argument, NULL, 'r' },
-		{ "fill", required_argument, NULL, 'f' },
-		{ "keep", required_argument, NULL, 'k' },
-		{ "moved", required_argument, NULL, 'm' },
-		{ }
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", longopt, NULL)) != -1) {
-		if (c == 's')
-			opt.seed = cu_number(optarg, ~0UL);
-		else if (c == 'p')
-			opt.pages = cu_number(optarg, 16384);
-		else if (c == 'r')
-			opt.rounds = cu_number(optarg, 1000);
-		else if (c == 'f')
-			opt.fill = cu_number(optarg, 80);
-		else if (c == 'k')
-			opt.keep = cu_number(optarg, 100);
-		else if (c == 'm')
-			opt.moved = cu_number(optarg, 100);
-		else
-			usage();
-	}
-	/* One round where mlocked pages may move, and one where they may not. */
-	if (optind < argc || opt.rounds < 2 || opt.pages < 64)
-		usage();
-}
+static const struct cu_option options[] = {
+	{ "pages", "N", &opt.pages, 64, 16384 },
+	/* One where mlocked pages may move, and one where they may not. */
+	{ "rounds", "N", &opt.rounds, 2, 1000 },
+	{ "fill", "PERCENT", &opt.fill, 0, 80 },
+	{ "keep", "PERCENT", &opt.keep, 0, 100 },
+	{ "moved", "PERCENT", &opt.moved, 0, 100 },
+	{ }
+};
 
 int main(int argc, char **argv)
 {
@@ -308,7 +275,7 @@ int main(int argc, char **argv)
 	int n;
 
 	cu_init();
-	parse(argc, argv);
+	cu_parse(argc, argv, &opt.seed, options);
 	ksft_print_header();
 	if (access(CU_COMPACT, W_OK))
 		ksft_exit_skip("needs root and a kernel with compaction\n");

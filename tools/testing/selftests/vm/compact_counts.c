@@ -24,7 +24,6 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/klog.h>
@@ -270,56 +269,24 @@ static void test_counts(void)
 			 start.free - end.free, opt.bound);
 }
 
-static void usage(void)
-{
-	fprintf(stderr,
-		"compact_counts [--seed N] [--rounds N] [--fill PERCENT]\n"
-		"\t[--churn PERCENT] [--bound PAGES] [--leak PAGES]\n");
-	exit(KSFT_FAIL);
-}
-
-static void parse(int argc, char **argv)
-{
-	static const struct option longopt[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "rounds", required_argument, NULL, 'r' },
-		{ "fill", required_argument, NULL, 'f' },
-		{ "churn", required_argument, NULL, 'c' },
-		{ "bound", required_argument, NULL, 'b' },
-		{ "leak", required_argument, NULL, 'l' },
-		{ }
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", longopt, NULL)) != -1) {
-		if (c == 's')
-			opt.seed = cu_number(optarg, ~0UL);
-		else if (c == 'r')
-			opt.rounds = cu_number(optarg, 1000000);
-		else if (c == 'f')
-			opt.fill = cu_number(optarg, 80);
-		else if (c == 'c')
-			opt.churn = cu_number(optarg, 50);
-		else if (c == 'b')
-			opt.bound = cu_number(optarg, ~0UL >> 1);
-		else if (c == 'l')
-			opt.leak = cu_number(optarg, 16);
-		else
-			usage();
-	}
-	if (optind < argc || !opt.churn)
-		usage();
-	/* Half a page a round: a whole one is seen, noise is not. */
-	if (!opt.bound)
-		opt.bound = opt.rounds / 2 > NOISE ? opt.rounds / 2 : NOISE;
-}
+static const struct cu_option options[] = {
+	{ "rounds", "N", &opt.rounds, 0, 1000000 },
+	{ "fill", "PERCENT", &opt.fill, 0, 80 },
+	{ "churn", "PERCENT", &opt.churn, 1, 50 },
+	{ "bound", "PAGES", &opt.bound, 0, ~0UL >> 1 },
+	{ "leak", "PAGES", &opt.leak, 0, 16 },
+	{ }
+};
 
 int main(int argc, char **argv)
 {
 	long proactive;
 
 	cu_init();
-	parse(argc, argv);
+	cu_parse(argc, argv, &opt.seed, options);
+	/* Half a page a round: a whole one is seen, noise is not. */
+	if (!opt.bound)
+		opt.bound = opt.rounds / 2 > NOISE ? opt.rounds / 2 : NOISE;
 	ksft_print_header();
 	if (access(CU_COMPACT, W_OK))
 		ksft_exit_skip("needs root and a kernel with compaction\n");

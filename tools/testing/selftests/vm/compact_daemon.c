@@ -20,7 +20,6 @@
  * pass at once in an emulator that skips idle time.
  */
 #define _GNU_SOURCE
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -263,42 +262,18 @@ static void test_proactive(void)
 	demand_unmap(&easy);
 }
 
-static void usage(void)
-{
-	fprintf(stderr, "compact_daemon [--seed N] [--idle SECONDS] [--ppm COST]\n");
-	exit(KSFT_FAIL);
-}
-
-static void parse(int argc, char **argv)
-{
-	static const struct option longopt[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "idle", required_argument, NULL, 'i' },
-		{ "ppm", required_argument, NULL, 'p' },
-		{ }
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", longopt, NULL)) != -1) {
-		if (c == 's')
-			opt.seed = cu_number(optarg, ~0UL);
-		else if (c == 'i')
-			opt.idle = cu_number(optarg, 86400);
-		else if (c == 'p')
-			opt.ppm = cu_number(optarg, 1000000);
-		else
-			usage();
-	}
-	if (optind != argc || !opt.idle)
-		usage();
-}
+static const struct cu_option options[] = {
+	{ "idle", "SECONDS", &opt.idle, 1, 86400 },
+	{ "ppm", "COST", &opt.ppm, 0, 1000000 },
+	{ }
+};
 
 int main(int argc, char **argv)
 {
 	const char *why = NULL;
 
 	cu_init();
-	parse(argc, argv);
+	cu_parse(argc, argv, &opt.seed, options);
 	ksft_print_header();
 	if (cu_read_long(CU_PROACTIVE) < 0)
 		why = "no proactive compaction";

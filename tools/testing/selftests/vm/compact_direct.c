@@ -23,7 +23,6 @@
  * gives up earlier the rest can still be tested.
  */
 #define _GNU_SOURCE
-#include <getopt.h>
 #include <pthread.h>
 #include <sys/stat.h>
 
@@ -398,39 +397,17 @@ static void test_events(void)
 			 "each run that begins ends\n");
 }
 
-static void usage(void)
-{
-	fprintf(stderr, "compact_direct [--seed N] [--share PERCENT]\n");
-	exit(KSFT_FAIL);
-}
-
-static void parse(int argc, char **argv)
-{
-	static const struct option longopt[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "share", required_argument, NULL, 'S' },
-		{ }
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", longopt, NULL)) != -1) {
-		if (c == 's')
-			opt.seed = cu_number(optarg, ~0UL);
-		else if (c == 'S')
-			opt.share = cu_number(optarg, 100);
-		else
-			usage();
-	}
-	if (optind != argc)
-		usage();
-}
+static const struct cu_option options[] = {
+	{ "share", "PERCENT", &opt.share, 0, 100 },
+	{ }
+};
 
 int main(int argc, char **argv)
 {
 	const char *why;
 
 	cu_init();
-	parse(argc, argv);
+	cu_parse(argc, argv, &opt.seed, options);
 	ksft_print_header();
 	why = scene_set("madvise");
 	if (why)

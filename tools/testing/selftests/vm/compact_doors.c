@@ -441,10 +441,10 @@ static void test_cpus(int node)
 
 int main(int argc, char **argv)
 {
-	__u64 seed;
+	__u64 seed = 1;
 
 	cu_init();
-	seed = cu_parse_seed(argc, argv);
+	cu_parse(argc, argv, &seed, NULL);
 	ksft_print_header();
 	if (access(CU_COMPACT, W_OK))
 		ksft_exit_skip("needs root and a kernel with compaction\n");

@@ -79,14 +79,14 @@ static long slowest_fault(void)
 int main(int argc, char **argv)
 {
 	const char *why;
-	__u64 seed;
+	__u64 seed = 1;
 	int *begun;
 	long stalls, ms;
 	int status;
 	pid_t pid;
 
 	cu_init();
-	seed = cu_parse_seed(argc, argv);
+	cu_parse(argc, argv, &seed, NULL);
 	ksft_print_header();
 	why = scene_set("always");
 	if (why)

@@ -520,6 +520,11 @@ static void test_answers(void)
 			 sum, well, told->wrong, never);
 }
 
+static const struct cu_option options[] = {
+	{ "seconds", "N", &opt.seconds, 0, 100000 },
+	{ }
+};
+
 int main(int argc, char **argv)
 {
 	static __u64 was[WITNESS_PAGES];
@@ -529,7 +534,7 @@ int main(int argc, char **argv)
 	size_t moved;
 
 	cu_init();
-	cu_parse_run(argc, argv, &opt.seed, &opt.seconds, 100000);
+	cu_parse(argc, argv, &opt.seed, options);
 	ksft_print_header();
 	why = scene_set("madvise");
 	if (!why && (!rest_begin() || free_audit(&rest.audit)))

@@ -239,10 +239,10 @@ static void test_held(void)
 
 int main(int argc, char **argv)
 {
-	__u64 seed;
+	__u64 seed = 1;
 
 	cu_init();
-	seed = cu_parse_seed(argc, argv);
+	cu_parse(argc, argv, &seed, NULL);
 	ksft_print_header();
 	if (cu_read_long(NR_GIGANTIC) || knob_set(NR_GIGANTIC, "0"))
 		ksft_exit_skip("needs root, and gigantic pages of which there are none yet\n");

@@ -15,14 +15,21 @@
 #include "compact_util.h"
 #include "compact_mixture.h"
 
+static unsigned long seconds = 10;
+
+static const struct cu_option options[] = {
+	{ "seconds", "N", &seconds, 0, 100000 },
+	{ }
+};
+
 int main(int argc, char **argv)
 {
-	unsigned long rounds = 0, seconds = 10;
+	unsigned long rounds = 0;
 	bool right;
 	long end;
 
 	cu_init();
-	cu_parse_run(argc, argv, &mix_seed, &seconds, 100000);
+	cu_parse(argc, argv, &mix_seed, options);
 	ksft_print_header();
 	/* It is the witness: others go first. */
 	cu_write_long("/proc/self/oom_score_adj", -1000);

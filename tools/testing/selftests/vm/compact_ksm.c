@@ -22,7 +22,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <getopt.h>
 #include <linux/mempolicy.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -532,32 +531,10 @@ static int nr_results(void)
 	return nr;
 }
 
-static void usage(void)
-{
-	fprintf(stderr, "compact_ksm [--seed N] [--rounds N]\n");
-	exit(KSFT_FAIL);
-}
-
-static void parse(int argc, char **argv)
-{
-	static const struct option longopt[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "rounds", required_argument, NULL, 'r' },
-		{ }
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", longopt, NULL)) != -1) {
-		if (c == 's')
-			merge_seed = cu_number(optarg, ~0UL);
-		else if (c == 'r')
-			rounds = cu_number(optarg, 1000);
-		else
-			usage();
-	}
-	if (optind != argc)
-		usage();
-}
+static const struct cu_option options[] = {
+	{ "rounds", "N", &rounds, 0, 1000 },
+	{ }
+};
 
 int main(int argc, char **argv)
 {
@@ -565,7 +542,7 @@ int main(int argc, char **argv)
 	const char *why;
 
 	cu_init();
-	parse(argc, argv);
+	cu_parse(argc, argv, &merge_seed, options);
 	ksft_print_header();
 	why = prepare();
 	if (why)

@@ -128,7 +128,7 @@ int main(int argc, char **argv)
 	size_t i;
 
 	cu_init();
-	seed = cu_parse_seed(argc, argv);
+	cu_parse(argc, argv, &seed, NULL);
 	ksft_print_header();
 	why = scene_set("never");
 	if (!why && race_load(CONTIG, "contig.ko"))

@@ -538,6 +538,11 @@ static unsigned int nr_lines(void)
 	return nr;
 }
 
+static const struct cu_option options[] = {
+	{ "seconds", "N", &opt.seconds, 0, 50 },
+	{ }
+};
+
 int main(int argc, char **argv)
 {
 	unsigned long both = 3;
@@ -546,7 +551,7 @@ int main(int argc, char **argv)
 	size_t i;
 
 	cu_init();
-	cu_parse_run(argc, argv, &opt.seed, &opt.seconds, 50);
+	cu_parse(argc, argv, &opt.seed, options);
 	hold_seed = opt.seed;
 	ksft_print_header();
 	why = scene_set("madvise");

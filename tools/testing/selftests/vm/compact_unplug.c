@@ -23,7 +23,6 @@
  * together in Linux 6.1, see open(2); so that is not tried.
  */
 #define _GNU_SOURCE
-#include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -564,36 +563,11 @@ static bool block_there(void)
 	return there;
 }
 
-static void usage(void)
-{
-	fprintf(stderr,
-		"compact_unplug [--seed N] [--rounds N] [--seconds N]\n");
-	exit(KSFT_FAIL);
-}
-
-static void parse(int argc, char **argv)
-{
-	static const struct option longopt[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "rounds", required_argument, NULL, 'r' },
-		{ "seconds", required_argument, NULL, 'S' },
-		{ }
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", longopt, NULL)) != -1) {
-		if (c == 's')
-			opt.seed = cu_number(optarg, ~0UL);
-		else if (c == 'r')
-			opt.rounds = cu_number(optarg, 1000);
-		else if (c == 'S')
-			opt.seconds = cu_number(optarg, 3600);
-		else
-			usage();
-	}
-	if (optind != argc)
-		usage();
-}
+static const struct cu_option options[] = {
+	{ "rounds", "N", &opt.rounds, 0, 1000 },
+	{ "seconds", "N", &opt.seconds, 0, 3600 },
+	{ }
+};
 
 int main(int argc, char **argv)
 {
@@ -604,7 +578,7 @@ int main(int argc, char **argv)
 	size_t i;
 
 	cu_init();
-	parse(argc, argv);
+	cu_parse(argc, argv, &opt.seed, options);
 	ksft_print_header();
 	slow_seed = opt.seed;	/* the disk's contents come of it */
 	why = scene_set("madvise");

@@ -53,48 +53,41 @@ unsigned long cu_number(const char *text, unsigned long max)
 	return val;
 }
 
-/* The one option of programs that take no other. */
-__u64 cu_parse_seed(int argc, char **argv)
+static void usage(const char *program, const struct cu_option *option)
 {
-	static const struct option longopt[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ }
-	};
-	__u64 seed = 1;
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", longopt, NULL)) == 's')
-		seed = cu_number(optarg, ~0UL);
-	if (c != -1 || optind != argc) {
-		fprintf(stderr, "%s [--seed N]\n", argv[0]);
-		exit(EXIT_FAILURE);
-	}
-	return seed;
+	fprintf(stderr, "%s [--seed N]", program);
+	for (; option && option->name; option++)
+		fprintf(stderr, " [--%s %s]", option->name, option->what);
+	fprintf(stderr, "\n");
+	exit(EXIT_FAILURE);
 }
 
-/* The options of programs that take these two; they have their defaults already. */
-void cu_parse_run(int argc, char **argv, __u64 *seed, unsigned long *seconds,
-		  unsigned long most_seconds)
+/*
+ * The options of programs all of which are numbers, or the end of the program. Where
+ * they go holds their defaults. NULL for programs that take a seed alone.
+ */
+void cu_parse(int argc, char **argv, __u64 *seed, const struct cu_option *options)
 {
-	static const struct option longopt[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "seconds", required_argument, NULL, 'S' },
-		{ }
+	struct option longopt[CU_MAX_OPTIONS + 2] = {
+		{ "seed", required_argument, NULL, 0 },
 	};
-	int c;
+	int nr = 0, at = 0, c;
 
-	while ((c = getopt_long(argc, argv, "", longopt, NULL)) != -1) {
-		if (c == 's')
-			*seed = cu_number(optarg, ~0UL);
-		else if (c == 'S')
-			*seconds = cu_number(optarg, most_seconds);
+	for (; options && options[nr].name && nr < CU_MAX_OPTIONS; nr++)
+		longopt[nr + 1] = (struct option){
+			options[nr].name, required_argument, NULL, 0 };
+	while (!(c = getopt_long(argc, argv, "", longopt, &at))) {
+		if (at)
+			*options[at - 1].val = cu_number(optarg,
+							 options[at - 1].most);
 		else
-			break;
+			*seed = cu_number(optarg, ~0UL);
 	}
-	if (c != -1 || optind != argc) {
-		fprintf(stderr, "%s [--seed N] [--seconds N]\n", argv[0]);
-		exit(EXIT_FAILURE);
-	}
+	if (c != -1 || optind != argc)
+		usage(argv[0], options);
+	while (nr--)
+		if (*options[nr].val < options[nr].least)
+			usage(argv[0], options);
 }
 
 /* xorshift64: small, and the same on every run. Its state must not be 0. */

@@ -22,6 +22,7 @@
 
 #define CU_MAX_ZONES	32
 #define CU_MAX_ORDERS	16
+#define CU_MAX_OPTIONS	8
 
 /* Bits of /proc/kpageflags, see Documentation/admin-guide/mm/pagemap.rst. */
 #define CU_KPF_UPTODATE	3
@@ -58,6 +59,15 @@ struct cu_zones {
 	struct cu_zone zone[CU_MAX_ZONES];
 };
 
+/* An option whose value is a number. The last of a list has no name. */
+struct cu_option {
+	const char *name;
+	const char *what;		/* it is, for the usage */
+	unsigned long *val;
+	unsigned long least;
+	unsigned long most;
+};
+
 struct cu_rng {
 	__u64 state;
 };
@@ -66,9 +76,7 @@ extern size_t cu_psize;
 
 void cu_init(void);
 unsigned long cu_number(const char *text, unsigned long max);
-__u64 cu_parse_seed(int argc, char **argv);
-void cu_parse_run(int argc, char **argv, __u64 *seed, unsigned long *seconds,
-		  unsigned long most_seconds);
+void cu_parse(int argc, char **argv, __u64 *seed, const struct cu_option *options);
 
 void cu_rng_seed(struct cu_rng *rng, __u64 seed);
 __u64 cu_rand(struct cu_rng *rng);

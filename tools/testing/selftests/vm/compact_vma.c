@@ -15,7 +15,6 @@
  * map, as nothing is swapped here.
  */
 #define _GNU_SOURCE
-#include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -415,32 +414,10 @@ static void race(const struct change *change, unsigned int doors,
 			 change->name, wrong, moved);
 }
 
-static void usage(void)
-{
-	fprintf(stderr, "compact_vma [--seed N] [--seconds N]\n");
-	exit(KSFT_FAIL);
-}
-
-static void parse(int argc, char **argv)
-{
-	static const struct option longopt[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "seconds", required_argument, NULL, 't' },
-		{ }
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", longopt, NULL)) != -1) {
-		if (c == 's')
-			opt.seed = cu_number(optarg, ~0UL);
-		else if (c == 't')
-			opt.seconds = cu_number(optarg, 86400);
-		else
-			usage();
-	}
-	if (optind < argc || !opt.seconds)
-		usage();
-}
+static const struct cu_option options[] = {
+	{ "seconds", "N", &opt.seconds, 1, 86400 },
+	{ }
+};
 
 int main(int argc, char **argv)
 {
@@ -452,7 +429,7 @@ int main(int argc, char **argv)
 	cu_init();
 	if (argc > 1 && !strcmp(argv[1], "--look"))
 		return look_at_arguments(argc, argv);
-	parse(argc, argv);
+	cu_parse(argc, argv, &opt.seed, options);
 	ksft_print_header();
 	if (access(CU_COMPACT, W_OK))
 		ksft_exit_skip("needs root and a kernel with compaction\n");

@@ -369,10 +369,10 @@ static void test_deferred(void)
 int main(int argc, char **argv)
 {
 	const char *why;
-	__u64 seed;
+	__u64 seed = 1;
 
 	cu_init();
-	seed = cu_parse_seed(argc, argv);
+	cu_parse(argc, argv, &seed, NULL);
 	ksft_print_header();
 	why = scene_set("madvise");
 	if (!why && access(FAILURES, R_OK))
