@@ -183,74 +183,93 @@ static void test_pinned(void)
 	}
 }
 
-static bool is_full(const __u8 *free_pages, size_t nr, __u64 pfn)
+static bool is_full(const __u8 *free_map, size_t start, size_t end)
 {
-	size_t block = pfn >> cu_huge_order() << cu_huge_order(), i;
-
-	for (i = block; i < nr && i < block + (1UL << cu_huge_order()); i++)
-		if (cu_bit(free_pages, i))
+	for (; start < end; start++)
+		if (cu_bit(free_map, start))
 			return false;
 	return true;
 }
 
+static size_t free_pages(__u8 **map)
+{
+	size_t nr = cu_scan_kpageflags(cu_kpf(CU_KPF_BUDDY), cu_kpf(CU_KPF_BUDDY), map);
+
+	if (!nr)
+		ksft_exit_fail_msg("cannot see which pages are free\n");
+	return nr;
+}
+
 /*
- * The pages of the pool at the bottom of the stage; and those of them in full blocks,
- * of which a run tells no more than the first page that stays.
+ * The pages of the pool at the bottom of the stage; and those of them in blocks that
+ * were full before the run or became so in it, as others were moved there: of such a
+ * block a run tells no more than the first page that stays.
  */
-static long pages_below(__u64 top, long *in_full)
+static long pages_below(__u64 top, const __u8 *before, const __u8 *after, size_t nr,
+			long *in_full)
 {
 	__u64 *pfn = calloc(pool.pages, sizeof(*pfn));
-	__u8 *free_pages;
-	size_t nr, i;
+	size_t size = 1UL << cu_huge_order(), i;
 	long pages = 0;
 
-	nr = cu_scan_kpageflags(cu_kpf(CU_KPF_BUDDY), cu_kpf(CU_KPF_BUDDY), &free_pages);
-	if (!pfn || !nr || cu_pfns(pool.area, pool.pages, pfn))
+	if (!pfn || cu_pfns(pool.area, pool.pages, pfn))
 		ksft_exit_fail_msg("cannot see where the pages are\n");
 	*in_full = 0;
 	for (i = 0; i < pool.pages; i++) {
+		size_t block = pfn[i] / size * size;
+		size_t end = block + size < nr ? block + size : nr;
+
 		if (pfn[i] < stage->start || pfn[i] >= top)
 			continue;
 		pages++;
-		*in_full += is_full(free_pages, nr, pfn[i]);
+		*in_full += is_full(before, block, end) || is_full(after, block, end);
 	}
-	free(free_pages);
 	free(pfn);
 	return pages;
 }
 
 /*
- * As many pages as there are on stage, within a tenth. So many events would not
- * be kept: those of the first pages do.
+ * As many pages as there are on stage. So many events would not be kept: those of the
+ * first pages do.
  */
 static void test_mlocked(void)
 {
 	__u64 top = stage->start + FIRST_PAGES;
-	long moved, locked, first, in_full;
+	long moved, locked, full, first, first_full;
+	__u8 *before, *after;
 	char filter[32];
+	size_t nr;
 
 	pool_scatter(&pool);
 	if (pool_nail(&pool))
 		ksft_exit_fail_msg("cannot lock pages in memory\n");
-	first = pages_below(top, &in_full);
 	snprintf(filter, sizeof(filter), "pfn < %llu", top);
+	nr = free_pages(&before);
 	begin_scene(filter);
 	moved = cu_vmstat("pgmigrate_success");
 	cu_compact();
 	free(end_scene("mlocked"));
 	moved = cu_vmstat("pgmigrate_success") - moved;
-	locked = cu_vmstat("nr_mlock") * stage->managed / managed();
+	if (free_pages(&after) != nr)
+		ksft_exit_fail_msg("memory has come or gone\n");
+	locked = pages_below(stage->start + stage->spanned, before, after, nr, &full);
+	first = pages_below(top, before, after, nr, &first_full);
+	free(before);
+	free(after);
 	pool_unnail(&pool);
-	ksft_test_result(labs(since[MLOCKED].pages - locked) < locked / 10 &&
+	ksft_print_msg("mlocked: %ld others moved\n", moved);
+	ksft_test_result(locked > 2 * full &&
+			 since[MLOCKED].pages >= locked - full - NOISE &&
+			 since[MLOCKED].pages <= locked + NOISE &&
 			 since[MLOCKED].blocks > locked >> cu_huge_order() &&
 			 moved < locked / 10 && only(BIT(MLOCKED)),
-			 "mlocked: %ld pages of about %ld in %ld blocks\n",
-			 since[MLOCKED].pages, locked, since[MLOCKED].blocks);
-	ksft_test_result(first > in_full &&
-			 events[MLOCKED].pages >= first - in_full - NOISE &&
+			 "mlocked: told of %ld pages of %ld, %ld of them in full blocks, in %ld blocks\n",
+			 since[MLOCKED].pages, locked, full, since[MLOCKED].blocks);
+	ksft_test_result(first > first_full &&
+			 events[MLOCKED].pages >= first - first_full - NOISE &&
 			 events[MLOCKED].pages <= first + NOISE,
-			 "mlocked: events tell of %ld pages of %ld, of which %ld in full blocks\n",
-			 events[MLOCKED].pages, first, in_full);
+			 "mlocked: events tell of %ld pages of %ld, %ld of them in full blocks\n",
+			 events[MLOCKED].pages, first, first_full);
 }
 
 /* A task that is killed while it compacts. */
