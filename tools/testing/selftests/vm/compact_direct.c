@@ -297,8 +297,11 @@ static long reclaims(void)
 	long nr = 0;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(name); i++)
-		nr += cu_vmstat(name[i]) > 0 ? cu_vmstat(name[i]) : 0;
+	for (i = 0; i < ARRAY_SIZE(name); i++) {
+		long val = cu_vmstat(name[i]);
+
+		nr += val > 0 ? val : 0;
+	}
 	return nr;
 }
 

@@ -100,6 +100,10 @@ static void fill(__u64 seed)
 	memset(pfns, 1, pool.pages * sizeof(*pfns));
 	for (i = 0; i < pool.pages; i += step)
 		cu_touch(pool_page(i), i);
+}
+
+static void scatter(void)
+{
 	pool_scatter_to(&pool, KEEP_PERCENT);
 	look_twice(&was);
 }
@@ -254,9 +258,9 @@ int main(int argc, char **argv)
 	knob_set("/proc/sys/kernel/numa_balancing", "0");
 	knob_set(CU_PROACTIVE, "0");
 	fill(seed);
+	scatter();
 	test_move();
-	pool_scatter_to(&pool, KEEP_PERCENT);
-	look_twice(&was);
+	scatter();
 	test_held();
 	cu_unmap(pool.area, pool.pages);
 	ksft_finished();
