@@ -207,6 +207,32 @@ static void run_without_target_changes_nothing(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, PageLRU(pfn_to_page(zt->pfn[1])));
 }
 
+static struct folio *watched;
+static bool on_lru_when_begun;
+
+static bool look_at_lru(struct compact_control *cc)
+{
+	on_lru_when_begun = folio_test_lru(watched);
+	return false;
+}
+
+/* What waits in this CPU's batch to be put on its list is there when the run begins. */
+static void run_drains_its_own_batch(struct kunit *test)
+{
+	struct zone_test *zt = test->priv;
+	struct compact_policy policy = nowhere_policy;
+
+	policy.next_source = look_at_lru;
+	zt->cc.policy = &policy;
+	watched = page_folio(pfn_to_page(zt->pfn[1]));
+	lru_add_drain();
+	KUNIT_ASSERT_EQ(test, folio_isolate_lru(watched), 0);
+	folio_putback_lru(watched);
+	KUNIT_EXPECT_FALSE(test, folio_test_lru(watched));
+	compact_zone(&zt->cc);
+	KUNIT_EXPECT_TRUE(test, on_lru_when_begun);
+}
+
 /* Without sighand's lock: nobody else sends a signal to the test's own thread. */
 static void set_killed(bool killed)
 {
@@ -355,6 +381,7 @@ static void run_ends_as_its_goal_said(struct kunit *test)
 static struct kunit_case zone_test_cases[] = {
 	KUNIT_CASE(run_compacts_the_zone),
 	KUNIT_CASE(run_without_target_changes_nothing),
+	KUNIT_CASE(run_drains_its_own_batch),
 	KUNIT_CASE(run_that_is_killed_gives_way),
 	KUNIT_CASE(run_at_the_watermark_stops),
 	KUNIT_CASE(run_with_too_many_isolated_gives_way),
