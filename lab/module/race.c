@@ -12,7 +12,7 @@
  *		clear					takes all of it back
  *	read	what is set, with the number of calls and how many were hit; and
  *		what the watch has seen: "alive: N remapped, N held alone, N too late,
- *		N orphans"
+ *		N orphans, N cached"
  *
  * The wait is a busy one with preemption off and, as a rule, interrupts on: whoever
  * runs on another CPU goes on meanwhile. A function that fails has done nothing,
@@ -55,6 +55,7 @@ static atomic_t remapped;	/* anonymous pages */
 static atomic_t held_alone;	/* of these, with an anon_vma that lives for us */
 static atomic_t late;		/* asked for when nothing is mapped, and still there */
 static atomic_t orphans;	/* moved in the swap cache, and its anon_vma gone */
+static atomic_t cached;		/* moved in the swap cache */
 
 /* What "return value;" as the first statement would do. */
 static void return_at_once(struct pt_regs *regs, long value)
@@ -135,8 +136,10 @@ static int watch_move(struct kprobe *kp, struct pt_regs *regs)
 	struct folio *folio = (struct folio *)regs->si;
 	struct anon_vma *anon_vma = anon_vma_of(folio);
 
-	if (anon_vma && folio_test_swapcache(folio) &&
-	    !atomic_read(&anon_vma->refcount))
+	if (!anon_vma || !folio_test_swapcache(folio))
+		return 0;
+	atomic_inc(&cached);
+	if (!atomic_read(&anon_vma->refcount))
 		atomic_inc(&orphans);
 	return 0;
 }
@@ -215,6 +218,7 @@ static int watch(void)
 	atomic_set(&held_alone, 0);
 	atomic_set(&late, 0);
 	atomic_set(&orphans, 0);
+	atomic_set(&cached, 0);
 	ret = register_kprobe(&restore_probe);
 	if (!ret)
 		unregister_kprobe(&restore_probe);
@@ -318,9 +322,9 @@ static int race_show(struct seq_file *m, void *unused)
 			   points[i]->every, atomic_read(&points[i]->calls),
 			   atomic_read(&points[i]->hits));
 	if (watching)
-		seq_printf(m, "alive: %d remapped, %d held alone, %d too late, %d orphans\n",
+		seq_printf(m, "alive: %d remapped, %d held alone, %d too late, %d orphans, %d cached\n",
 			   atomic_read(&remapped), atomic_read(&held_alone),
-			   atomic_read(&late), atomic_read(&orphans));
+			   atomic_read(&late), atomic_read(&orphans), atomic_read(&cached));
 	mutex_unlock(&points_lock);
 	return 0;
 }

@@ -55,10 +55,11 @@ enum sight {
 	HELD,			/* by an anon_vma that migration alone holds */
 	LATE,			/* an anon_vma asked for when nothing is mapped */
 	ORPHAN,			/* moved in the swap cache, the anon_vma gone */
+	CACHED,			/* moved in the swap cache */
 	NR_SIGHTS,
 };
 
-#define SIGHTS	"alive: %ld remapped, %ld held alone, %ld too late, %ld orphans"
+#define SIGHTS	"alive: %ld remapped, %ld held alone, %ld too late, %ld orphans, %ld cached"
 
 struct race {
 	const char *name;
@@ -423,6 +424,7 @@ static const struct race races[] = {
 		.nice = -10,
 		.patience = 300,
 		.swap = true,
+		.proof = CACHED,
 		.life = live_to_swapoff,
 		.meanwhile = swapoff_again,
 	},
@@ -435,6 +437,7 @@ static const struct race races[] = {
 		.nice = -10,
 		.patience = 1000,
 		.swap = true,
+		.proof = CACHED,
 		.life = live_in_child,
 		.meanwhile = only_wait,
 	},
@@ -486,7 +489,7 @@ static bool read_sights(long *seen)
 	memset(seen, 0, NR_SIGHTS * sizeof(*seen));
 	while (in && !found && fgets(line, sizeof(line), in))
 		found = sscanf(line, SIGHTS, &seen[REMAPPED], &seen[HELD],
-			       &seen[LATE], &seen[ORPHAN]) == NR_SIGHTS;
+			       &seen[LATE], &seen[ORPHAN], &seen[CACHED]) == NR_SIGHTS;
 	if (in)
 		fclose(in);
 	return found;
@@ -524,7 +527,7 @@ static void end_watch(void)
 		       race_hits(race->function));
 	if (read_sights(seen))
 		ksft_print_msg(SIGHTS "\n", seen[REMAPPED], seen[HELD],
-			       seen[LATE], seen[ORPHAN]);
+			       seen[LATE], seen[ORPHAN], seen[CACHED]);
 	race_clear();
 }
 
