@@ -61,8 +61,8 @@ matrix:	## long: other configurations and architectures; lab/matrix quick is in 
 	@lab/deps build boot matrix
 	@lab/matrix
 
-stress:	## long: stress-ng and compaction from every door, MINUTES=30 SEED=
-	@lab/stress $(or $(MINUTES),30) $(SEED)
+stress:	## long: stress-ng and compaction from every door, MINUTES=30 SEED= DEBUG=kasan
+	@lab/stress $(addprefix --,$(filter kasan,$(DEBUG))) $(or $(MINUTES),30) $(SEED)
 
 mutants: ## long: does each test notice what it guards? ONLY='race-*' for a part
 	@lab/deps build boot

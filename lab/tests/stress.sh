@@ -5,8 +5,9 @@
 #
 # The guest's part of lab/stress: stress-ng makes the load, and for as long as it
 # runs one loop for each door asks for compaction, takes memory or a CPU away and
-# brings it back, or runs into a limit; one program keeps memory of all kinds and
-# looks whether it is what it was. MEBIBYTES is what the balloon leaves when it is
+# brings it back, or runs into a limit; one program keeps memory of all kinds, merged
+# by ksmd for one, and looks whether it is what it was; another one holds pages for
+# I/O and looks whether they stay. MEBIBYTES is what the balloon leaves when it is
 # empty. TAP on standard output.
 
 . ./monitor.sh
@@ -63,6 +64,10 @@ other_knobs() {
 	echo $((RANDOM % 2)) > $vm/compact_unevictable_allowed
 }
 
+balance_or_not() {
+	echo $((RANDOM % 2)) > /proc/sys/kernel/numa_balancing
+}
+
 # One memory block of the second node goes and comes back.
 unplug_and_plug() {
 	set -- $nodes/node1/memory[0-9]*
@@ -104,27 +109,65 @@ use_swap() {
 		mkswap /dev/zram0 > /dev/null && swapon /dev/zram0
 }
 
+# In the background, with what it says and how it ends in files of that name.
+start() { # NAME COMMAND...
+	name=$1
+	shift
+	("$@" > "/tmp/$name" 2>&1 &
+	 echo $! > "/tmp/$name.pid"
+	 wait $!
+	 echo $? > "/tmp/$name.status") &
+}
+
+ended() { # NAME
+	[ -s "/tmp/$1.status" ]
+}
+
+good() { # NAME: it has ended well
+	ended "$1" && [ "$(cat "/tmp/$1.status")" = 0 ]
+}
+
 load() {
-	./ld-linux-x86-64.so.2 --library-path /job ./stress-ng --timeout "${minutes}m" \
+	start load ./ld-linux-x86-64.so.2 --library-path /job ./stress-ng \
+		--timeout "${minutes}m" \
 		--temp-path /tmp --seed "$seed" --verify --oomable --metrics-brief \
 		--vm 2 --vm-bytes 40% --vm-madvise hugepage \
 		--fault 1 --fork 1 --fork-vm --mremap 1 --mremap-bytes 64M \
-		--mmaphuge 1 --madvise 1 --mlock 1 --mmapfork 1 > /tmp/load 2>&1
-	status=$?
+		--mmaphuge 1 --madvise 1 --mlock 1 --mmapfork 1
+	# the first wrong byte is the end of it
+	while ! ended load; do
+		for name in keep held; do
+			if ended $name && ! good $name; then
+				kill "$(cat /tmp/load.pid)"
+			fi
+		done
+		sleep 1
+	done
 	sed 's/^/# /' /tmp/load
 	# what was killed for want of memory is no failure
-	[ $status = 0 ] && ! grep -q ' fail: ' /tmp/load
+	good load && ! grep -q ' fail: ' /tmp/load
 }
 
+# A witness, which ends by itself.
+witness() { # NAME DESCRIPTION
+	while ! ended "$1"; do
+		sleep 1
+	done
+	sed 's/^/# /' "/tmp/$1"
+	good "$1"
+	result $? "$2"
+}
+
+bad=0
 result() { # STATUS DESCRIPTION
 	n=$((n + 1))
-	[ "$1" = 0 ] || printf 'not '
+	[ "$1" = 0 ] || { printf 'not '; bad=$((bad + 1)); }
 	echo "ok $n - $2"
 }
 
 # A counter has grown since the beginning.
 counters="pgmigrate_success compact_stall compact_daemon_wake thp_fault_alloc
-	cma_alloc_success htlb_buddy_alloc_success balloon_inflate"
+	numa_pages_migrated cma_alloc_success htlb_buddy_alloc_success balloon_inflate"
 grown() { # NAME MORE-THAN
 	now=$(counter "$1")
 	eval "before=\$before_$1"
@@ -133,7 +176,7 @@ grown() { # NAME MORE-THAN
 }
 
 echo "TAP version 13"
-echo "1..16"
+echo "1..18"
 
 # An emulated CPU is some ten times slower than the one that two minutes are meant
 # for; a task that really hangs still does after ten. Then all CPUs say what they do.
@@ -146,8 +189,8 @@ limit_group || echo "# no group with a limit"
 insmod ./audit.ko || echo "# no audit"
 echo always > /sys/kernel/mm/transparent_hugepage/enabled
 echo always > /sys/kernel/mm/transparent_hugepage/defrag
-./compact_keep --seed "$seed" --seconds $((minutes * 60)) > /tmp/keep 2>&1 &
-keep=$!
+start keep ./compact_keep --seed "$seed" --seconds $((minutes * 60))
+start held ./compact_pinned --seed "$seed" --witness $((minutes * 60))
 sleep 5
 for name in $counters; do
 	eval "before_$name=$(counter $name)"
@@ -162,21 +205,21 @@ door 5 unplug_and_plug
 door 7 without_a_cpu
 door 9 balloon
 door 3 over_the_limit
+door 4 balance_or_not
 door 1 cat /sys/kernel/debug/compaction/failures /sys/kernel/debug/extfrag/extfrag_index
 load
 result $? "stress-ng finds nothing wrong"
 : > /tmp/stop
 wait $doors
-wait $keep
-kept=$?
-sed 's/^/# /' /tmp/keep
-result $kept "memory of all kinds keeps its contents"
+witness keep "memory of all kinds keeps its contents"
+witness held "what is held for I/O stays, and has what was read into it"
 
 grown pgmigrate_success 1000
 grown compact_stall $((minutes / 3))
 # now and then only, as long as compact_memory leaves little to do
 grown compact_daemon_wake $((minutes < 5 ? -1 : 0))
 grown thp_fault_alloc 10
+grown numa_pages_migrated 0
 grown cma_alloc_success 0
 grown htlb_buddy_alloc_success 0
 grown balloon_inflate 0
@@ -199,6 +242,7 @@ done
 [ "$(counter balloon_deflate)" = "$(counter balloon_inflate)" ]
 result $? "all pages of the balloon come back"
 echo 0 > $vm/nr_hugepages
+echo 2 > /sys/kernel/mm/ksm/run
 swapoff /dev/zram0 2> /dev/null
 echo 0 > $vm/compaction_proactiveness
 sync
@@ -212,3 +256,4 @@ echo 1 > $vm/stat_refresh
 sed 's/^/# /' /sys/kernel/debug/free_audit | tee /tmp/audit
 awk '{ n++ } $7 != $9 || $11 != $13 || $15 || $17 { bad++ } END { exit !n || bad }' /tmp/audit
 result $? "each free page is where it belongs"
+exit $((bad > 0))

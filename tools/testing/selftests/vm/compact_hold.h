@@ -21,7 +21,8 @@
 #include "compact_pin.h"
 
 #define GUP_TEST	"/sys/kernel/debug/gup_test"
-#define RAM_DISK	"/dev/ram0"
+/* Not one of those in compact_mixture.h, which can be there at the same time. */
+#define RAM_DISK	"/dev/ram2"
 
 #define SMALL		24	/* pages of a spot that is not huge */
 #define HELD		3	/* pages that are held, the last of a spot */

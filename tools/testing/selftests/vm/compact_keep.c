@@ -15,18 +15,58 @@
 #include "compact_util.h"
 #include "compact_mixture.h"
 
+#define KSM		"/sys/kernel/mm/ksm/"
+#define MERGED_PAGES	512
+#define SAME		4	/* so many pages have the same contents */
+
 static unsigned long seconds = 10;
+static char *merged;
 
 static const struct cu_option options[] = {
 	{ "seconds", "N", &seconds, 0, 100000 },
 	{ }
 };
 
+/* Whatever is merged is not any more: what is written is what was there. */
+static void refresh_merged(size_t first)
+{
+	size_t i;
+
+	for (i = first; i < MERGED_PAGES; i += 2 * SAME)
+		cu_page_fill(merged + i * cu_psize, mix_seed + NR_KINDS, i / SAME);
+}
+
+static void make_merged(void)
+{
+	size_t i;
+
+	merged = cu_map(MERGED_PAGES);
+	if (!merged)
+		ksft_exit_fail_msg("no memory\n");
+	for (i = 0; i < 2 * SAME; i++)
+		refresh_merged(i);
+	if (madvise(merged, MERGED_PAGES * cu_psize, MADV_MERGEABLE) ||
+	    cu_write_long(KSM "run", 1))
+		ksft_exit_skip("no KSM\n");
+	cu_write_long(KSM "pages_to_scan", MERGED_PAGES);
+}
+
+static bool merged_right(void)
+{
+	size_t bad = 0, i;
+
+	for (i = 0; i < MERGED_PAGES; i++)
+		bad += !cu_page_ok(merged + i * cu_psize, mix_seed + NR_KINDS, i / SAME);
+	if (bad)
+		ksft_print_msg("%zu merged pages are not right\n", bad);
+	return !bad;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long rounds = 0;
+	long end, most = 0;
 	bool right;
-	long end;
 
 	cu_init();
 	cu_parse(argc, argv, &mix_seed, options);
@@ -34,18 +74,24 @@ int main(int argc, char **argv)
 	/* It is the witness: others go first. */
 	cu_write_long("/proc/self/oom_score_adj", -1000);
 	make_files();
-	ksft_set_plan(1);
+	ksft_set_plan(2);
 	ksft_print_msg("seed %llu\n", mix_seed);
 	make_areas();
+	make_merged();
 	end = cu_now_ms() + seconds * 1000;
 	do {
+		long sharing = cu_read_long(KSM "pages_sharing");
+
+		most = sharing > most ? sharing : most;
 		refresh_kinds();
+		refresh_merged(rounds % (2 * SAME));
 		cu_sleep_ms(100);
-		right = contents_right();
+		right = contents_right() && merged_right();
 		/* huge pages get split */
 		if (right && ++rounds % 64 == 0)
 			refresh_thp();
 	} while (right && cu_now_ms() < end);
 	ksft_test_result(right && rounds > 1, "kept over %lu rounds\n", rounds);
+	ksft_test_result(most >= MERGED_PAGES / 2, "pages merged into others: %ld\n", most);
 	ksft_finished();
 }

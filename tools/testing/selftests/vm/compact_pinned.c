@@ -46,6 +46,7 @@
 static struct {
 	__u64 seed;
 	unsigned long seconds;
+	unsigned long witness;
 } opt = { .seed = 1, .seconds = 6 };
 
 /* The table: those who hold against those who move. */
@@ -440,13 +441,13 @@ static void random_hold(struct cell *cell, size_t type, int kind,
 
 static void random_worker(int nr)
 {
-	long end = cu_now_ms() + opt.seconds * 1000;
+	long end = cu_now_ms() + (opt.witness ?: opt.seconds) * 1000;
 	struct cell *cell = &cells[RANDOM_CELL];
 	struct cu_rng rng;
 
 	cell_fails(cell, holds_prepare());
 	cu_rng_seed(&rng, opt.seed + nr);
-	while (cu_now_ms() < end && !cell->why[0]) {
+	while (cu_now_ms() < end && !cell->why[0] && !cell->wrong && !cell->moved) {
 		size_t type = 1 + cu_rand(&rng) % (NR_TYPES - 1);
 
 		/* places on the disk of its own */
@@ -497,6 +498,19 @@ static void test_random(void)
 	cell_tell(cell, "everybody", "everybody at random");
 }
 
+/* While others do so: this alone, for as long as it is wanted. */
+static void test_witness(void)
+{
+	struct cell *cell = &cells[RANDOM_CELL];
+
+	/* It is the witness: others go first. */
+	cu_write_long("/proc/self/oom_score_adj", -1000);
+	random_child(0);
+	ksft_print_msg("%ld pages were held at random\n", cell->pages);
+	cell_tell(cell, "others", "everybody at random");
+	ksft_finished();
+}
+
 /* Also those on the lists of CPUs. */
 static long free_pages(void)
 {
@@ -540,6 +554,7 @@ static unsigned int nr_lines(void)
 
 static const struct cu_option options[] = {
 	{ "seconds", "N", &opt.seconds, 0, 50 },
+	{ "witness", "SECONDS", &opt.witness, 0, 100000 },
 	{ }
 };
 
@@ -554,6 +569,15 @@ int main(int argc, char **argv)
 	cu_parse(argc, argv, &opt.seed, options);
 	hold_seed = opt.seed;
 	ksft_print_header();
+	cells = mmap(NULL, NR_CELLS * sizeof(*cells), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (cells == MAP_FAILED)
+		ksft_exit_fail_msg("no memory\n");
+	ksft_print_msg("seed %llu\n", opt.seed);
+	if (opt.witness) {
+		ksft_set_plan(1);
+		test_witness();
+	}
 	why = scene_set("madvise");
 	if (!why && (node_cpu(0) < 0 || node_cpu(1) < 0))
 		why = "needs two nodes with a CPU each";
@@ -562,12 +586,6 @@ int main(int argc, char **argv)
 	if (why)
 		ksft_exit_skip("%s\n", why);
 	ksft_set_plan(nr_lines());
-	ksft_print_msg("seed %llu\n", opt.seed);
-
-	cells = mmap(NULL, NR_CELLS * sizeof(*cells), PROT_READ | PROT_WRITE,
-		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (cells == MAP_FAILED)
-		ksft_exit_fail_msg("no memory\n");
 	/* Of all memory NUMA balancing looks at that alone which asks for it. */
 	syscall(SYS_set_mempolicy, MPOL_BIND, &both, 8 * sizeof(both));
 	if (!race_there())
