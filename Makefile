@@ -62,7 +62,7 @@ matrix:	## long: other configurations and architectures; lab/matrix quick is in 
 	@lab/matrix
 
 stress:	## long: stress-ng and compaction from every door, MINUTES=30 SEED= DEBUG=kasan
-	@lab/stress $(addprefix --,$(filter kasan,$(DEBUG))) $(or $(MINUTES),30) $(SEED)
+	@lab/stress $(addprefix --,$(debug)) $(or $(MINUTES),30) $(SEED)
 
 mutants: ## long: does each test notice what it guards? ONLY='race-*' for a part
 	@lab/deps build boot

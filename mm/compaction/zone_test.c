@@ -221,15 +221,21 @@ static void run_drains_its_own_batch(struct kunit *test)
 {
 	struct zone_test *zt = test->priv;
 	struct compact_policy policy = nowhere_policy;
+	bool waits;
 
 	policy.next_source = look_at_lru;
 	zt->cc.policy = &policy;
 	watched = page_folio(pfn_to_page(zt->pfn[1]));
+	on_lru_when_begun = false;
 	lru_add_drain();
 	KUNIT_ASSERT_EQ(test, folio_isolate_lru(watched), 0);
+	migrate_disable();
 	folio_putback_lru(watched);
-	KUNIT_EXPECT_FALSE(test, folio_test_lru(watched));
+	waits = !folio_test_lru(watched);
 	compact_zone(&zt->cc);
+	migrate_enable();
+	if (!waits)
+		kunit_skip(test, "somebody has drained the batch");
 	KUNIT_EXPECT_TRUE(test, on_lru_when_begun);
 }
 

@@ -322,7 +322,7 @@ static void test_client(const struct client *client, bool compacting)
 	if (compacting)
 		pressure_end(&pressure);
 	load_end();
-	ksft_test_result(!wrong && !stuck && 100 * done > client->percent * opt.rounds,
+	ksft_test_result(!wrong && !stuck && done && 100 * done >= client->percent * opt.rounds,
 			 "%s%s: %lu of %lu rounds succeeded, the counts were wrong in %lu, %d without end\n",
 			 client->name, compacting ? ", compacting" : "", done,
 			 opt.rounds, wrong, stuck);

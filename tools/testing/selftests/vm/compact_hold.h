@@ -24,9 +24,9 @@
 /* Not one of those in compact_mixture.h, which can be there at the same time. */
 #define RAM_DISK	"/dev/ram2"
 
+#define NOT_REGISTERED	"the buffer cannot be registered"
 #define SMALL		24	/* pages of a spot that is not huge */
 #define HELD		3	/* pages that are held, the last of a spot */
-#define LATE_MS		8000
 
 /* What gup_test takes, see mm/gup_test.h: no header of it is installed. */
 struct gup_test {
@@ -47,6 +47,8 @@ struct gup_test {
 
 /* For the contents of all pages. */
 static __u64 hold_seed;
+/* How long it may take until somebody waits for a page, or has read something. */
+static long late_ms = 8000;
 
 /* Memory of one kind. The page that follows may come late. */
 
@@ -99,20 +101,35 @@ static size_t spot_wrong(const struct spot *spot, bool held,
 	return wrong;
 }
 
+/* A page that is on its way, or unmapped, is where it is when it has been used. */
+static __u64 frame_at(const char *page)
+{
+	__u64 pfn = 0;
+	int try;
+
+	for (try = 0; try < 50 && !cu_pfns(page, 1, &pfn) && !pfn; try++) {
+		if (try)
+			cu_sleep_ms(1);
+		__atomic_load_n(page, __ATOMIC_RELAXED);
+	}
+	return pfn;
+}
+
 static void spot_look(const struct spot *spot)
 {
-	cu_pfns(spot->area, spot->pages, spot->was);
+	size_t i;
+
+	for (i = 0; i < spot->pages; i++)
+		spot->was[i] = frame_at(page_of(spot, i));
 }
 
 /* Of the last pages, how many have left their frames? */
 static size_t spot_moved(const struct spot *spot, size_t pages)
 {
 	size_t moved = 0, i;
-	__u64 is;
 
 	for (i = spot->pages - pages; i < spot->pages; i++)
-		moved += cu_pfns(page_of(spot, i), 1, &is) ||
-			 is != spot->was[i];
+		moved += frame_at(page_of(spot, i)) != spot->was[i];
 	return moved;
 }
 
@@ -163,9 +180,9 @@ static int spot_make(struct spot *spot, int kind)
 	if (raw == MAP_FAILED)
 		return -errno;
 	len = kind == HUGE ? huge : SMALL * cu_psize;
+	spot->raw = raw;
 	if (spot_alloc(spot, kind, end - len))
 		return -ENOMEM;
-	spot->raw = raw;
 	if (spot_map(spot))
 		return -EINVAL;
 	spot_fill(spot, 1);
@@ -258,10 +275,15 @@ static const char *fixed_begin(struct hold *hold)
 	hold->fd[0] = syscall(SYS_memfd_create, "compact_pinned", 1U);
 	if (hold->fd[0] < 0)
 		return "no memfd";
-	if (ring_open(&hold->ring, 4))
+	if (ring_open(&hold->ring, 4)) {
+		close(hold->fd[0]);
 		return "no ring";
-	if (ring_register(&hold->ring, held_part(hold->spot), HELD * cu_psize))
-		return "the buffer cannot be registered";
+	}
+	if (ring_register(&hold->ring, held_part(hold->spot), HELD * cu_psize)) {
+		ring_close(&hold->ring);
+		close(hold->fd[0]);
+		return NOT_REGISTERED;
+	}
 	return NULL;
 }
 
@@ -273,7 +295,7 @@ static size_t fixed_end(struct hold *hold)
 	wrong += pwrite(hold->fd[0], draft, len, 0) != (ssize_t)len;
 	wrong += !!ring_read(&hold->ring, hold->fd[0], held_part(hold->spot),
 			     len, 0);
-	wrong += ring_wait(&hold->ring, 1, len, LATE_MS);
+	wrong += ring_wait(&hold->ring, 1, len, late_ms);
 	ring_close(&hold->ring);
 	close(hold->fd[0]);
 	return wrong;
@@ -297,7 +319,7 @@ static const char *late_begin(struct hold *hold, char *late, size_t pages)
 		return "no userfaultfd";
 	if (pthread_create(&hold->thread, NULL, waiter, hold))
 		return "no thread";
-	return late_wanted(late_fd, late, LATE_MS) ? "nobody waits" : NULL;
+	return late_wanted(late_fd, late, late_ms) ? "nobody waits" : NULL;
 }
 
 static size_t late_end(struct hold *hold, long expected)

@@ -63,8 +63,8 @@ static void usage(const char *program, const struct cu_option *option)
 }
 
 /*
- * The options of programs all of which are numbers, or the end of the program. Where
- * they go holds their defaults. NULL for programs that take a seed alone.
+ * Parses the options of a program whose options are all numbers, or ends it. The
+ * variables hold their defaults. NULL if it takes a seed alone.
  */
 void cu_parse(int argc, char **argv, __u64 *seed, const struct cu_option *options)
 {
