@@ -93,7 +93,7 @@ while [ $i -lt 200 ]; do
 	i=$((i + 1))
 done
 free=$(sed -n 's/^MemFree: *\([0-9]*\) kB/\1/p' /proc/meminfo)
-echo $(((free >> 10) / 2 - 24)) > /proc/sys/vm/nr_hugepages
+echo $(((free >> 10) / 2 - 64)) > /proc/sys/vm/nr_hugepages
 rm /tmp/part.*[02468]
 monitor "balloon $((total - 128))"
 wait_for 60 balloon_is_full
