@@ -6,19 +6,23 @@
  * they were; the range is where a gigantic page may be, and can be used. While
  * somebody holds one page of each range there is none to be had, and who asks is
  * told so; pages, isolated pageblocks and free memory are what they were then, and
- * when nobody holds them any more the same request succeeds.
+ * when nobody holds them any more the same request succeeds. A new page that waits in
+ * a batch of another CPU for its LRU list is none that somebody holds.
  *
  * What makes it fail: a range whose pages are not moved; a page that is moved while
  * somebody holds it; contents that are lost; a range that stays isolated after a
- * failure, or memory that does not come back.
+ * failure, or memory that does not come back; a page in a batch that is not looked for.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 
 #include "../kselftest.h"
 #include "compact_util.h"
+#include "compact_pin.h"
 #include "compact_scene.h"
 #include "compact_rest.h"
 
@@ -27,6 +31,8 @@
 /* There has to be more than 1 GiB of holes. */
 #define KEEP_PERCENT	25
 #define MAX_RANGES	64
+/* One of so many should come to lie in the range. */
+#define NEW_PAGES	1024
 
 #ifndef MAP_HUGE_1GB
 #define MAP_HUGE_1GB	(30U << 26)
@@ -75,9 +81,9 @@ static int all_ranges(void)
 
 	for (i = 0; i < zones.nr; i++) {
 		zone = &zones.zone[i];
-		for (pfn = zone->start; pfn < zone->start + zone->spanned;
-		     pfn += range_pages())
-			nr += !!range_of(pfn + range_pages() - 1);
+		pfn = (zone->start + range_pages() - 1) & -range_pages();
+		for (; pfn < zone->start + zone->spanned; pfn += range_pages())
+			nr += !!range_of(pfn);
 	}
 	return nr;
 }
@@ -241,6 +247,75 @@ static void test_held(void)
 	ksft_test_result(want(1) == 1 && !want(0), "one when nobody does any more\n");
 }
 
+static bool waits_in_batch(__u64 pfn)
+{
+	return range_of(pfn) && !(frame_flags(pfn) & cu_kpf(CU_KPF_LRU));
+}
+
+/* Makes new pages on another CPU until one waits there in the range, and tells where. */
+static void make_new_page(int tell, int end)
+{
+	char *area = cu_map(NEW_PAGES), *page = area;
+	__u64 from = 0, to = 0;
+	size_t i;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!area || run_on_cpu(1))
+		_exit(2);
+	for (i = 0; i < NEW_PAGES && !waits_in_batch(from); i++) {
+		page = area + i * cu_psize;
+		cu_page_fill(page, pool.seed, i);
+		if (cu_pfns(page, 1, &from))
+			_exit(2);
+	}
+	if (write(tell, &from, sizeof(from)) != sizeof(from) || read(end, &to, 1))
+		_exit(2);
+	_exit(cu_pfns(page, 1, &to) || !to || range_of(to) == range_of(from) ||
+	      !cu_page_ok(page, pool.seed, i - 1));
+}
+
+static void test_new_page(void)
+{
+	int told[2], end[2], status = -1;
+	bool waited;
+	__u64 pfn;
+	pid_t pid;
+	long got;
+
+	if (pipe(told) || pipe(end))
+		ksft_exit_fail_msg("no pipes\n");
+	pid = cu_fork();
+	if (!pid) {
+		close(end[1]);
+		make_new_page(told[1], end[0]);
+	}
+	close(told[1]);
+	run_on_cpu(0);
+	waited = read(told[0], &pfn, sizeof(pfn)) == sizeof(pfn) && waits_in_batch(pfn);
+	got = want(1);
+	close(end[1]);
+	waitpid(pid, &status, 0);
+	close(end[0]);
+	close(told[0]);
+	ksft_print_msg("a new page %s in a batch, its process ends with %x: %ld had\n",
+		       waited ? "waits" : "does not wait", status, got);
+	ksft_test_result(waited && got == 1,
+			 "one although a new page waits in another CPU's batch\n");
+	ksft_test_result(!status && !want(0) && at_rest(&was) && !pool_bad(&pool),
+			 "which has moved, and is what it was\n");
+}
+
+static void test_new(void)
+{
+	if (all_ranges() > 1 || sysconf(_SC_NPROCESSORS_ONLN) < 2) {
+		ksft_test_result_skip("a new page in a batch: needs a single range\n");
+		ksft_test_result_skip("and a second CPU\n");
+		return;
+	}
+	scatter();
+	test_new_page();
+}
+
 int main(int argc, char **argv)
 {
 	__u64 seed = 1;
@@ -254,7 +329,7 @@ int main(int argc, char **argv)
 		ksft_exit_skip("needs aligned ranges of 1 GiB in one zone, and not too many\n");
 	if (!rest_begin() || free_audit(&was.audit))
 		ksft_exit_skip("needs the kernel's log, and the audit of the lab\n");
-	ksft_set_plan(7);
+	ksft_set_plan(9);
 	knob_set("/proc/sys/kernel/numa_balancing", "0");
 	knob_set(CU_PROACTIVE, "0");
 	fill(seed);
@@ -262,6 +337,7 @@ int main(int argc, char **argv)
 	test_move();
 	scatter();
 	test_held();
+	test_new();
 	cu_unmap(pool.area, pool.pages);
 	ksft_finished();
 }
