@@ -127,6 +127,12 @@ good() { # NAME: it has ended well
 	ended "$1" && [ "$(cat "/tmp/$1.status")" = 0 ]
 }
 
+stop_all() {
+	for name in load keep held; do
+		ended $name || kill "$(cat /tmp/$name.pid)"
+	done
+}
+
 load() {
 	start load ./ld-linux-x86-64.so.2 --library-path /job ./stress-ng \
 		--timeout "${minutes}m" \
@@ -135,20 +141,15 @@ load() {
 		--fault 1 --fork 1 --fork-vm --mremap 1 --mremap-bytes 64M \
 		--mmaphuge 1 --madvise 1 --mlock 1 --mmapfork 1
 	# the first wrong byte is the end of it
-	failed=
 	while ! ended load; do
 		for name in keep held; do
 			if ended $name && ! good $name; then
-				failed=$name
-				kill "$(cat /tmp/load.pid)"
+				stop_all
 			fi
 		done
 		sleep 1
 	done
-	good load || failed=load
-	for name in keep held; do
-		[ -z "$failed" ] || ended $name || kill "$(cat /tmp/$name.pid)"
-	done
+	good load || stop_all
 	sed 's/^/# /' /tmp/load
 	# what was killed for want of memory is no failure
 	good load && ! grep -q ' fail: ' /tmp/load

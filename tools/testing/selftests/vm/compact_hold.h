@@ -119,8 +119,11 @@ static void spot_look(const struct spot *spot)
 {
 	size_t i;
 
+	if (cu_pfns(spot->area, spot->pages, spot->was))
+		memset(spot->was, 0, spot->pages * sizeof(*spot->was));
 	for (i = 0; i < spot->pages; i++)
-		spot->was[i] = frame_at(page_of(spot, i));
+		if (!spot->was[i])
+			spot->was[i] = frame_at(page_of(spot, i));
 }
 
 /* Of the last pages, how many have left their frames? */
