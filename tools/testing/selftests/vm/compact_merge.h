@@ -179,13 +179,13 @@ static int end_offline(pid_t pid, long ms)
 	return -1;
 }
 
-static bool all_offline(void)
+static bool all_offline(long ms)
 {
 	bool right = true;
 	int i, err;
 
 	for (i = 0; i < nr_blocks; i++) {
-		err = end_offline(start_offline(block[i]), OFFLINE_MS);
+		err = end_offline(start_offline(block[i]), ms);
 		if (err)
 			ksft_print_msg("memory%d does not go offline: %d\n",
 				       block[i], err);
@@ -238,7 +238,7 @@ static void find_blocks(void)
 		if (sscanf(entry->d_name, "memory%d", &block[nr_blocks]) == 1)
 			nr_blocks++;
 	closedir(dir);
-	if (!nr_blocks || !all_offline() || !all_online())
+	if (!nr_blocks || !all_offline(OFFLINE_MS) || !all_online())
 		ksft_exit_skip("no node can be without memory\n");
 }
 
