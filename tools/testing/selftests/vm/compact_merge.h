@@ -23,7 +23,6 @@
 
 #define KSM		"/sys/kernel/mm/ksm/"
 #define BLOCKS		"/sys/devices/system/memory/"
-#define KSM_OFFLINE	4	/* in what can be read from run */
 #define KPF_KSM		21
 #define MAX_BLOCKS	64
 /* Far more than anything takes, and far less than for ever. */
@@ -34,6 +33,7 @@ static __u64 merge_seed = 1;
 static int block[MAX_BLOCKS];
 static int nr_blocks;
 static unsigned long block_pages;
+
 /* ksmd. */
 
 static long ksm_read(const char *name)
