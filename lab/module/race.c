@@ -10,9 +10,10 @@
  *		fail FUNCTION VALUE EVERY		returns VALUE instead
  *		alive					watches anon_vmas, see below
  *		clear					takes all of it back
- *	read	what is set, with the number of calls and how many were hit; and
- *		what the watch has seen: "alive: N remapped, N held alone, N too late,
- *		N orphans, N cached"
+ *	read	what is set, with the number of calls and how many were hit, and
+ *		of these how many by tasks of which name: "3 hit, move 2, kcompactd0 1";
+ *		and what the watch has seen: "alive: N remapped, N held alone,
+ *		N too late, N orphans, N cached"
  *
  * The wait is a busy one with preemption off and, as a rule, interrupts on: whoever
  * runs on another CPU goes on meanwhile. A function that fails has done nothing,
@@ -29,11 +30,20 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/rmap.h>
+#include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/uaccess.h>
 
 #define MAX_POINTS	16
 #define MAX_DELAY_US	100000
+/* Tasks of more names than these are not told apart. */
+#define MAX_NAMES	16
+
+/* Who was hit. */
+struct name {
+	char comm[TASK_COMM_LEN];
+	unsigned int hits;
+};
 
 struct point {
 	struct kprobe kp;
@@ -43,6 +53,8 @@ struct point {
 	unsigned int every;
 	atomic_t calls;
 	atomic_t hits;
+	arch_spinlock_t lock;	/* of names; lockdep would take a probe for an NMI */
+	struct name names[MAX_NAMES];
 };
 
 static DEFINE_MUTEX(points_lock);
@@ -65,6 +77,25 @@ static void return_at_once(struct pt_regs *regs, long value)
 	regs->sp += sizeof(unsigned long);
 }
 
+static void count_by_name(struct point *point)
+{
+	struct name *name = point->names;
+	unsigned long flags;
+
+	local_irq_save(flags);
+	arch_spin_lock(&point->lock);
+	for (; name < point->names + MAX_NAMES; name++) {
+		if (name->hits && strncmp(name->comm, current->comm, TASK_COMM_LEN))
+			continue;
+		memcpy(name->comm, current->comm, TASK_COMM_LEN);
+		name->hits++;
+		break;
+	}
+	arch_spin_unlock(&point->lock);
+	local_irq_restore(flags);
+}
+NOKPROBE_SYMBOL(count_by_name);
+
 static int point_hit(struct kprobe *kp, struct pt_regs *regs)
 {
 	struct point *point = container_of(kp, struct point, kp);
@@ -72,6 +103,7 @@ static int point_hit(struct kprobe *kp, struct pt_regs *regs)
 	if (atomic_inc_return(&point->calls) % point->every)
 		return 0;
 	atomic_inc(&point->hits);
+	count_by_name(point);
 	if (point->fail) {
 		return_at_once(regs, point->value);
 		return 1;
@@ -259,6 +291,7 @@ static int add_point(const char *symbol, bool fail, long value,
 	point->fail = fail;
 	point->value = value;
 	point->every = every;
+	point->lock = (arch_spinlock_t)__ARCH_SPIN_LOCK_UNLOCKED;
 	point->kp.symbol_name = point->symbol;
 	point->kp.pre_handler = point_hit;
 	if (fail)
@@ -310,17 +343,26 @@ static ssize_t race_write(struct file *file, const char __user *from,
 	return ret ?: len;
 }
 
+static void show_point(struct seq_file *m, const struct point *point)
+{
+	const struct name *name = point->names;
+
+	seq_printf(m, "%s %s %ld every %u: %d calls, %d hit",
+		   point->fail ? "fail" : "delay", point->symbol, point->value,
+		   point->every, atomic_read(&point->calls), atomic_read(&point->hits));
+	for (; name < point->names + MAX_NAMES && READ_ONCE(name->hits); name++)
+		seq_printf(m, ", %.*s %u", TASK_COMM_LEN, name->comm,
+			   READ_ONCE(name->hits));
+	seq_putc(m, '\n');
+}
+
 static int race_show(struct seq_file *m, void *unused)
 {
 	unsigned int i;
 
 	mutex_lock(&points_lock);
 	for (i = 0; i < nr_points; i++)
-		seq_printf(m, "%s %s %ld every %u: %d calls, %d hit\n",
-			   points[i]->fail ? "fail" : "delay",
-			   points[i]->symbol, points[i]->value,
-			   points[i]->every, atomic_read(&points[i]->calls),
-			   atomic_read(&points[i]->hits));
+		show_point(m, points[i]);
 	if (watching)
 		seq_printf(m, "alive: %d remapped, %d held alone, %d too late, %d orphans, %d cached\n",
 			   atomic_read(&remapped), atomic_read(&held_alone),

@@ -70,20 +70,40 @@ static inline int race_clear(void)
 	return cu_write_text(RACE, "clear");
 }
 
-/* How often a delay or a failure came about, or -1. */
-static inline long race_hits(const char *function)
+/* Of a line of RACE, how many hits were by tasks whose name begins like that? */
+static inline long race_hits_of(const char *line, const char *by)
 {
-	char line[256], name[64];
+	long hits = 0, nr;
+	char name[32];
+
+	while ((line = strchr(line, ','))) {
+		line++;
+		if (sscanf(line, " %31s %ld", name, &nr) == 2 &&
+		    !strncmp(name, by, strlen(by)))
+			hits += nr;
+	}
+	return hits;
+}
+
+/* How often a delay or a failure came about, for such tasks or (NULL) all, or -1. */
+static inline long race_hits_by(const char *function, const char *by)
+{
+	char line[1024], name[64];
 	FILE *in = fopen(RACE, "r");
 	long hits = -1, nr;
 
 	while (in && fgets(line, sizeof(line), in))
 		if (sscanf(line, "%*s %63s %*d every %*u: %*d calls, %ld hit",
 			   name, &nr) == 2 && !strcmp(name, function))
-			hits = nr;
+			hits = by ? race_hits_of(line, by) : nr;
 	if (in)
 		fclose(in);
 	return hits;
+}
+
+static inline long race_hits(const char *function)
+{
+	return race_hits_by(function, NULL);
 }
 
 #define AUDIT_LINE	"node %*d zone %*s counted %ld listed %ld " \
