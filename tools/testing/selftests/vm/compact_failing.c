@@ -4,8 +4,9 @@
  * left behind.
  *
  * A function on the way of a page fails at every so-manieth call, while processes
- * compact through several doors and memory is freed and touched. Then nothing may
- * be left of it:
+ * compact through several doors and memory is freed and touched. It has to happen
+ * through each door that is sure to lead there, kcompactd among them. Then nothing
+ * may be left of it:
  *  - no page is counted as isolated, and no pageblock is isolated;
  *  - the counters of free pages are what the free lists hold, and each free page is
  *    where it belongs;
@@ -39,42 +40,26 @@
 #include "../kselftest.h"
 #include "compact_util.h"
 #include "compact_mixture.h"
+#include "compact_open.h"
 #include "compact_race.h"
 #include "compact_rest.h"
 #include "compact_scene.h"
 
-#define CMA		"/sys/kernel/debug/cma/reserved/"
-#define CONTIG		"/sys/kernel/debug/alloc_contig"
-#define BLOCKS		"/sys/devices/system/memory/"
-/* Left for the others by those who want huge pages. */
-#define RESERVE		((96UL << 20) / cu_psize)
-/* For how long the doors are open, and at most, and how long they have to close. */
+/* For how long the doors are open, and at most. */
 #define OPEN_MS		400
 #define HITS_MS		20000
-#define CLOSE_MS	100
-#define HANG_MS		60000
-/* Is a memory block that takes longer no good? */
-#define OFFLINE_MS	10000
 /* Pages that are not there at the end all the same. */
 #define MORE		256
 
-enum door {
-	MEMORY	= 1 << 0,	/* compact_memory */
-	HUGE	= 1 << 1,	/* hugetlb and faults, more than is there */
-	RANGE	= 1 << 2,	/* a large range, and nearly all of CMA */
-	MOVE	= 1 << 3,	/* move_pages(2) to the other node and back */
-	OFFLINE	= 1 << 4,	/* a memory block */
-};
-
-#define NR_DOORS	5
-#define PAGES		(MEMORY | HUGE | RANGE | MOVE)
+#define PAGES		(MEMORY | HUGE | RANGE | MOVE | DAEMON)
 #define GIVEN		(RANGE | MOVE | OFFLINE)
 
 struct entry {
 	const char *function;
 	long value;
 	int every;
-	unsigned int doors;
+	unsigned int doors;	/* through each of which it has to happen */
+	unsigned int beside;	/* that are open beside these */
 	const char *too;	/* fails as well, with -EBUSY, at every call */
 	bool cma;		/* happens there alone */
 };
@@ -85,59 +70,58 @@ struct entry {
  * does __isolate_free_page() fail for pages of isolated blocks, so not for GIVEN.
  */
 static const struct entry entries[] = {
-	/* While memory is in pieces still, as it was filled. */
-	{ "try_to_compact_pages", 1, 2, HUGE | MOVE, NULL, false },
+	{ "try_to_compact_pages", 1, 2, HUGE | MOVE, 0, NULL, false },
 	/* While huge pages are whole. */
-	{ "alloc_migration_target", 0, 1, GIVEN, "split_huge_page_to_list", false },
+	{ "alloc_migration_target", 0, 1, GIVEN, 0, "split_huge_page_to_list", false },
 	/* Pages that are on their way. */
-	{ "move_to_new_folio", -EAGAIN, 1, PAGES, NULL, false },
-	{ "move_to_new_folio", -EBUSY, 2, PAGES | OFFLINE, NULL, false },
-	{ "folio_migrate_mapping", -EAGAIN, 1, PAGES, NULL, false },
-	{ "migrate_folio", -EAGAIN, 1, PAGES, NULL, false },
-	{ "buffer_migrate_folio", -EAGAIN, 1, PAGES, NULL, false },
-	{ "buffer_migrate_folio_norefs", -EAGAIN, 1, PAGES, NULL, false },
-	{ "migrate_huge_page_move_mapping", -EAGAIN, 1, GIVEN, NULL, false },
-	{ "try_to_migrate", 0, 2, PAGES, NULL, false },
-	{ "migrate_pages_batch", -ENOMEM, 2, PAGES, NULL, false },
-	{ "migrate_pages", -ENOMEM, 2, PAGES, NULL, false },
-	{ "migrate_pages", 1, 2, PAGES | OFFLINE, NULL, false },
+	{ "move_to_new_folio", -EAGAIN, 1, PAGES, 0, NULL, false },
+	{ "move_to_new_folio", -EBUSY, 2, PAGES | OFFLINE, 0, NULL, false },
+	{ "folio_migrate_mapping", -EAGAIN, 1, PAGES, 0, NULL, false },
+	{ "migrate_folio", -EAGAIN, 1, PAGES, 0, NULL, false },
+	{ "buffer_migrate_folio", -EAGAIN, 1, MEMORY | MOVE | DAEMON, HUGE | RANGE, NULL, false },
+	{ "buffer_migrate_folio_norefs", -EAGAIN, 1, MEMORY | MOVE | DAEMON,
+	  HUGE | RANGE, NULL, false },
+	{ "migrate_huge_page_move_mapping", -EAGAIN, 1, MOVE, RANGE | OFFLINE, NULL, false },
+	{ "try_to_migrate", 0, 2, PAGES, 0, NULL, false },
+	{ "migrate_pages_batch", -ENOMEM, 2, PAGES, 0, NULL, false },
+	{ "migrate_pages", -ENOMEM, 2, PAGES, 0, NULL, false },
+	{ "migrate_pages", 1, 2, PAGES | OFFLINE, 0, NULL, false },
 	/* Pages to move to. */
-	{ "compaction_alloc", 0, 1, MEMORY | HUGE, NULL, false },
-	{ "compaction_alloc", 0, 50, MEMORY | HUGE, NULL, false },
-	{ "__isolate_free_page", 0, 2, MEMORY | HUGE, NULL, false },
-	{ "alloc_migration_target", 0, 50, GIVEN, NULL, false },
-	{ "alloc_huge_page_nodemask", 0, 1, GIVEN, NULL, false },
+	{ "compaction_alloc", 0, 1, MEMORY | HUGE | DAEMON, 0, NULL, false },
+	{ "compaction_alloc", 0, 50, MEMORY | HUGE | DAEMON, 0, NULL, false },
+	{ "__isolate_free_page", 0, 2, MEMORY | HUGE | DAEMON, 0, NULL, false },
+	{ "alloc_migration_target", 0, 50, GIVEN, 0, NULL, false },
+	{ "alloc_huge_page_nodemask", 0, 1, MOVE, RANGE | OFFLINE, NULL, false },
 	/* Pages that are to be isolated. */
-	{ "isolate_lru_page", -EBUSY, 2, MOVE | OFFLINE, NULL, false },
-	{ "isolate_movable_page", -EBUSY, 2, MEMORY | RANGE | OFFLINE, NULL, false },
-	{ "zs_page_isolate", 0, 2, MEMORY | RANGE | OFFLINE, NULL, false },
-	{ "zs_page_migrate", -EAGAIN, 1, MEMORY | RANGE | OFFLINE, NULL, false },
-	{ "folio_isolate_hugetlb", -EBUSY, 2, GIVEN, NULL, false },
-	{ "isolate_or_dissolve_huge_page", -EBUSY, 1, RANGE | HUGE, NULL, true },
-	{ "isolate_or_dissolve_huge_page", -ENOMEM, 1, RANGE | HUGE, NULL, true },
-	{ "isolate_source", -EINTR, 3, PAGES, NULL, false },
-	{ "isolate_source", -EAGAIN, 2, PAGES, NULL, false },
-	{ "isolate_migratepages_range", -ENOMEM, 3, RANGE | MEMORY, NULL, false },
+	{ "isolate_lru_page", -EBUSY, 2, MOVE | OFFLINE, 0, NULL, false },
+	{ "isolate_movable_page", -EBUSY, 2, MEMORY | RANGE, OFFLINE, NULL, false },
+	{ "zs_page_isolate", 0, 2, MEMORY | RANGE, OFFLINE, NULL, false },
+	{ "zs_page_migrate", -EAGAIN, 1, MEMORY, RANGE | OFFLINE, NULL, false },
+	{ "folio_isolate_hugetlb", -EBUSY, 2, MOVE | OFFLINE, RANGE, NULL, false },
+	{ "isolate_or_dissolve_huge_page", -EBUSY, 1, RANGE, HUGE, NULL, true },
+	{ "isolate_or_dissolve_huge_page", -ENOMEM, 1, RANGE, HUGE, NULL, true },
+	{ "isolate_source", -EINTR, 3, PAGES & ~MOVE, MOVE, NULL, false },
+	{ "isolate_source", -EAGAIN, 2, PAGES & ~MOVE, MOVE, NULL, false },
+	{ "isolate_migratepages_range", -ENOMEM, 3, RANGE, MEMORY, NULL, false },
 	/* Ranges. */
-	{ "__alloc_contig_migrate_range", -EBUSY, 1, RANGE | MEMORY, NULL, false },
-	{ "isolate_freepages_range", 0, 1, RANGE | MEMORY, NULL, false },
-	{ "test_pages_isolated", -EBUSY, 1, RANGE | OFFLINE, NULL, false },
-	{ "set_migratetype_isolate", -EBUSY, 3, RANGE | OFFLINE, NULL, false },
-	{ "start_isolate_page_range", -EBUSY, 2, RANGE | OFFLINE, NULL, false },
-	{ "dissolve_free_huge_pages", -EBUSY, 1, OFFLINE, NULL, false },
+	{ "__alloc_contig_migrate_range", -EBUSY, 1, RANGE, MEMORY, NULL, false },
+	{ "isolate_freepages_range", 0, 1, RANGE, MEMORY, NULL, false },
+	{ "test_pages_isolated", -EBUSY, 1, RANGE | OFFLINE, 0, NULL, false },
+	{ "set_migratetype_isolate", -EBUSY, 3, RANGE | OFFLINE, 0, NULL, false },
+	{ "start_isolate_page_range", -EBUSY, 2, RANGE | OFFLINE, 0, NULL, false },
+	{ "dissolve_free_huge_pages", -EBUSY, 1, OFFLINE, 0, NULL, false },
 };
 
-/* What the allocator is told to fail at, and where it must come to that. */
+/*
+ * What the allocator is told to fail at, and where it must come to that. Who compacts
+ * allocates nothing for it, so it is others whom it is to fail for.
+ */
 static const struct injection {
 	const char *name;
 	unsigned int sure;
 } injections[] = {
 	{ "failslab", HUGE | RANGE | MOVE },
-	{ "fail_page_alloc", HUGE | RANGE | MOVE },
-};
-
-static const char * const door_name[NR_DOORS] = {
-	"memory", "huge", "range", "move", "offline",
+	{ "fail_page_alloc", HUGE | RANGE | MOVE | OFFLINE },
 };
 
 static struct {
@@ -146,122 +130,17 @@ static struct {
 	const char *only;
 } opt = { .rounds = 1, .fill = 30 };
 
-static bool *stop;		/* shared with the doors */
 static char *churned;
 static size_t churned_pages;
-static struct cu_rng rng;
-static char offline_block[32];
 
-/* The doors, each a process of its own that does its work again and again. */
-
-static void through_memory(void)
+/* Leaves holes of all sizes, for compaction to do something about. */
+static void scatter(void)
 {
-	cu_compact();
-}
+	size_t i;
 
-/*
- * First what can be had without work, so that the rest needs some. Where others
- * compact as well that may be all there is, so some is left for them.
- */
-static void through_huge(void)
-{
-	static struct cu_zones zones;
-	struct demand want;
-	long easy, most;
-
-	if (cu_read_zones(&zones))
-		return;
-	easy = cu_huge_free(&zones);
-	most = (long)(cu_meminfo("MemFree") - RESERVE) >> cu_huge_order();
-	easy = huge_base + (easy < most ? easy : most > 0 ? most : 0);
-	cu_write_long(HUGETLB, easy);
-	if (!demand_map(&want, 4)) {
-		demand_fault(&want, 0, want.nr);
-		demand_unmap(&want);
-	}
-	cu_write_long(HUGETLB, easy + 4);
-	cu_write_long(HUGETLB, huge_base);
-}
-
-/*
- * There are few places for so much, or all of them would be tried for minutes. In
- * CMA there may be free huge pages, elsewhere they are passed over.
- */
-static void through_range(void)
-{
-	long nr = cu_read_long(CMA "count") - (long)(cu_rand(&rng) % 8);
-
-	if (nr > 0) {
-		cu_write_long(CMA "alloc", nr);
-		cu_write_long(CMA "free", nr);
-	}
-	cu_write_long(CONTIG, 1L << (12 + cu_rand(&rng) % 3));
-}
-
-/* The pages of the parent, of one kind; huge ones by their heads. */
-static void move_kind(const struct kind *k, size_t step, int to)
-{
-	static void *page[KIND_PAGES];
-	static int node[KIND_PAGES], status[KIND_PAGES];
-	size_t nr;
-
-	for (nr = 0; nr * step < k->pages; nr++) {
-		page[nr] = k->area + nr * step * cu_psize;
-		node[nr] = to;
-	}
-	syscall(SYS_move_pages, getppid(), nr, page, node, status,
-		MPOL_MF_MOVE_ALL);
-}
-
-static void through_move(void)
-{
-	int to;
-
-	for (to = 0; to < 2; to++) {
-		move_kind(&kinds[THP], huge_size() / cu_psize, to);
-		move_kind(&kinds[HUGE_SHMEM], huge_size() / cu_psize, to);
-		move_kind(&kinds[ANON], 1, to);
-		move_kind(&kinds[SHMEM], 1, to);
-		move_kind(&kinds[EXT4], 1, to);
-		move_kind(&kinds[RAMDISK], 1, to);
-	}
-}
-
-static int set_block(const char *state)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), BLOCKS "%s/state", offline_block);
-	return cu_write_text(path, state);
-}
-
-/* What cannot be moved is tried again until a signal comes. */
-static void through_offline(void)
-{
-	set_block("offline");
-	set_block("online_movable");
-}
-
-static void (* const through[NR_DOORS])(void) = {
-	through_memory, through_huge, through_range, through_move,
-	through_offline,
-};
-
-static pid_t open_door(int door, bool injected)
-{
-	pid_t pid = fork();
-
-	if (pid < 0)
-		ksft_exit_fail_msg("no child\n");
-	if (pid)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	cu_rng_seed(&rng, mix_seed + door);
-	if (injected)
-		cu_write_text("/proc/self/make-it-fail", "1");
-	while (!__atomic_load_n(stop, __ATOMIC_RELAXED))
-		through[door]();
-	_exit(0);
+	for (i = 0; i < churned_pages; i++)
+		cu_touch(churned + i * cu_psize, i);
+	cu_free_random(churned, churned_pages, 55, &rng, NULL);
 }
 
 /* An eighth of the area is given back in part, and touched again in part. */
@@ -276,58 +155,70 @@ static void churn(void)
 			cu_touch(from + i * cu_psize, i);
 }
 
-/* Those who do not end by themselves are killed; that must be enough. */
-static bool close_doors(const pid_t *pid)
-{
-	long end = cu_now_ms() + CLOSE_MS;
-	bool hang = false;
-	int i;
+/* Fault injection, for those who compact alone. */
 
-	__atomic_store_n(stop, true, __ATOMIC_RELAXED);
-	for (i = 0; i < NR_DOORS; i++) {
-		if (pid[i] <= 0 ||
-		    cu_wait_ms(pid[i], NULL, end - cu_now_ms()) == pid[i])
-			continue;
-		kill(pid[i], SIGKILL);
-		if (cu_wait_ms(pid[i], NULL, HANG_MS) == pid[i])
-			continue;
-		ksft_print_msg("door %s hangs\n", door_name[i]);
-		hang = true;
-	}
-	return !hang;
+#define TIMES	1000000
+
+static void set_fault(const char *name, const char *file, long value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/%s", name, file);
+	cu_write_long(path, value);
 }
 
-/* As it was, whatever the doors have left undone. */
-static void put_back(void)
+static void begin_fault(const char *name)
 {
-	cu_write_long(CMA "free", 1L << 20);
-	cu_write_long(HUGETLB, huge_base);
-	if (*offline_block)
-		set_block("online_movable");
+	set_fault(name, "verbose", 0);
+	set_fault(name, "interval", 1);
+	set_fault(name, "space", 0);
+	set_fault(name, "ignore-gfp-wait", 0);
+	set_fault(name, "ignore-gfp-highmem", 0);
+	set_fault(name, "min-order", 0);
+	set_fault(name, "task-filter", 1);
+	set_fault(name, "times", TIMES);
+	set_fault(name, "probability", 20);
+}
+
+static long faults_of(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/times", name);
+	return TIMES - cu_read_long(path);
 }
 
 /* What fails: begun by the caller, and counted before the doors are closed. */
 struct failing {
 	unsigned int doors;
+	unsigned int sure;	/* where it has to happen */
+	unsigned int hit;	/* where it has happened */
 	bool injected;		/* by fault injection, for the doors alone */
-	bool sure;		/* it has to happen */
 	const char *name;
 	const char *too;
-	long (*hits)(const char *name);
 	long nr_hits;
 };
 
-static bool hit(struct failing *f)
+static void count_hits(struct failing *f)
 {
-	long hits;
+	int i;
 
-	f->nr_hits = f->hits(f->name);
-	if (!f->too)
-		return f->nr_hits > 0;
-	hits = f->hits(f->too);
-	if (hits < f->nr_hits)
-		f->nr_hits = hits;
-	return f->nr_hits > 0;
+	if (f->injected) {
+		f->nr_hits = faults_of(f->name);
+		f->hit = f->nr_hits ? f->doors : 0;
+		return;
+	}
+	f->nr_hits = race_hits(f->name);
+	for (i = 0; i < NR_DOORS; i++)
+		if (race_hits_by(f->name, door_name[i]) > 0)
+			f->hit |= 1U << i;
+	if (f->too && race_hits(f->too) <= 0)
+		f->hit = 0;
+}
+
+static bool is_proved(const struct failing *f)
+{
+	return !(f->sure & ~f->hit);
 }
 
 static bool work(struct failing *f)
@@ -338,13 +229,15 @@ static bool work(struct failing *f)
 	int i;
 
 	*stop = false;
+	opened = f->doors;
 	for (i = 0; i < NR_DOORS; i++)
 		if (f->doors & (1U << i))
 			pid[i] = open_door(i, f->injected);
 	do {
 		churn();
 		open = cu_now_ms() - begin;
-	} while (open < OPEN_MS || (!hit(f) && f->sure && open < HITS_MS));
+		count_hits(f);
+	} while (open < OPEN_MS || (!is_proved(f) && open < HITS_MS));
 	return close_doors(pid);
 }
 
@@ -383,11 +276,10 @@ static void test_entry(const struct entry *e)
 {
 	long failed = cu_vmstat("pgmigrate_fail");
 	struct failing f = {
-		.doors = e->doors,
-		.sure = true,
+		.doors = e->doors | e->beside,
+		.sure = e->doors,
 		.name = e->function,
 		.too = e->too,
-		.hits = race_hits,
 	};
 	bool right;
 
@@ -395,49 +287,18 @@ static void test_entry(const struct entry *e)
 		ksft_test_result_skip("%s: no CMA\n", e->function);
 		return;
 	}
+	scatter();
 	refresh_kinds();
 	if (e->too)
 		refresh_thp();
 	right = begin_failing(e) && nothing_left(&f);
 	race_clear();
-	ksft_test_result(right && f.nr_hits > 0,
-			 "%s %ld%s%s, 1 of %d: %ld times, %ld pages did not move\n",
+	ksft_print_msg("through%s; %ld pages did not move\n", names_of(f.hit),
+		       cu_vmstat("pgmigrate_fail") - failed);
+	ksft_test_result(right && is_proved(&f),
+			 "%s %ld%s%s, 1 of %d: %ld times\n",
 			 e->function, e->value, e->too ? " with " : "",
-			 e->too ? e->too : "", e->every, f.nr_hits,
-			 cu_vmstat("pgmigrate_fail") - failed);
-}
-
-/* Fault injection, for those who compact alone. */
-
-#define TIMES	1000000
-
-static void set_fault(const char *name, const char *file, long value)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/%s", name, file);
-	cu_write_long(path, value);
-}
-
-static void begin_fault(const char *name)
-{
-	set_fault(name, "verbose", 0);
-	set_fault(name, "interval", 1);
-	set_fault(name, "space", 0);
-	set_fault(name, "ignore-gfp-wait", 0);
-	set_fault(name, "ignore-gfp-highmem", 0);
-	set_fault(name, "min-order", 0);
-	set_fault(name, "task-filter", 1);
-	set_fault(name, "times", TIMES);
-	set_fault(name, "probability", 20);
-}
-
-static long faults_of(const char *name)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/times", name);
-	return TIMES - cu_read_long(path);
+			 e->too ? e->too : "", e->every, f.nr_hits);
 }
 
 static void test_fault(const struct injection *in, int door)
@@ -447,15 +308,15 @@ static void test_fault(const struct injection *in, int door)
 		.injected = true,
 		.sure = in->sure & (1U << door),
 		.name = in->name,
-		.hits = faults_of,
 	};
 	bool right;
 
+	scatter();
 	refresh_kinds();
 	begin_fault(in->name);
 	right = nothing_left(&f);
 	set_fault(in->name, "probability", 0);
-	ksft_test_result(right && (f.nr_hits || !f.sure),
+	ksft_test_result(right && is_proved(&f),
 			 "%s, %s: %ld times\n", in->name, door_name[door],
 			 f.nr_hits);
 }
@@ -515,35 +376,6 @@ static void test_end(long used)
 			 used, MORE);
 }
 
-static bool can_go(void)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (!pid) {
-		set_block("online");
-		_exit(set_block("offline") || set_block("online_movable"));
-	}
-	if (pid < 0 || cu_wait_ms(pid, &status, OFFLINE_MS) == pid)
-		return pid > 0 && !status;
-	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	return false;
-}
-
-/* The last block that can be put offline: the first ones hold the kernel. */
-static void find_block(void)
-{
-	int nr;
-
-	for (nr = 255; nr >= 0; nr--) {
-		snprintf(offline_block, sizeof(offline_block), "memory%d", nr);
-		if (can_go())
-			return;
-	}
-	ksft_exit_skip("no memory can be put offline\n");
-}
-
 static bool wanted(const char *name)
 {
 	return !opt.only || !strcmp(opt.only, name);
@@ -561,23 +393,12 @@ static unsigned int nr_results(void)
 	return opt.rounds * nr + 1;
 }
 
-/* Leaves holes of all sizes, for compaction to do something about. */
-static void scatter(void)
-{
-	size_t i;
-
-	for (i = 0; i < churned_pages; i++)
-		cu_touch(churned + i * cu_psize, i);
-	cu_free_random(churned, churned_pages, 55, &rng, NULL);
-}
-
 static void test_all(void)
 {
 	unsigned long round;
 	size_t i;
 
 	for (round = 0; round < opt.rounds; round++) {
-		scatter();
 		for (i = 0; i < ARRAY_SIZE(entries); i++)
 			if (wanted(entries[i].function))
 				test_entry(&entries[i]);
