@@ -45,7 +45,7 @@
 #define SETTLE_MS	5000
 #define MAX_KEEPERS	6
 
-/* A family has 1 + 2 + 4 + 8 processes. */
+/* A family has 1 + 2 + 4 + 8 processes, by forks of three generations. */
 #define GENERATIONS	3
 #define CHILDREN	2
 
@@ -270,7 +270,7 @@ static void live_in_child(struct area *a, struct cu_rng *rng)
  * Fork. What was in place of a page before and is in the child for the same page, but
  * less than it was, has been copied: the type of who may write is the highest.
  */
-static void count_copied(struct area *a)
+static void count_copied(struct area *a, int nr)
 {
 	__u64 before[PAGES];
 	size_t i;
@@ -281,8 +281,20 @@ static void count_copied(struct area *a)
 	for (i = 0; i < PAGES; i++)
 		if (is_away(before[i]) && is_away(a->entry[i]) &&
 		    frame_of(before[i]) == frame_of(a->entry[i]) &&
-		    (before[i] & PM_TYPE) > (a->entry[i] & PM_TYPE))
+		    (before[i] & PM_TYPE) > (a->entry[i] & PM_TYPE)) {
 			tell(&told->caught, 1);
+			tell(&told->copied[nr], 1);
+		}
+}
+
+static bool each_generation_copied(void)
+{
+	int nr;
+
+	for (nr = 0; nr < GENERATIONS; nr++)
+		if (!told->copied[nr])
+			return false;
+	return true;
 }
 
 static void generation(struct area *a, struct cu_rng *rng, int nr);
@@ -306,7 +318,7 @@ static pid_t fork_away(struct area *a, struct cu_rng *rng, int nr)
 	pid = begin_child();
 	if (pid)
 		return pid;
-	count_copied(a);
+	count_copied(a, nr);
 	cu_rng_seed(rng, new_seed());
 	area_write(a, rng, 50);
 	area_check(a);
@@ -514,6 +526,8 @@ static bool come_about(bool wide)
 		return false;
 	if (!wide)
 		return true;
+	if (race->life == live_and_fork && !each_generation_copied())
+		return false;
 	if (race_hits(race->function) <= 0 || (!race->swap && !told->caught))
 		return false;
 	return !read_sights(seen) || seen[race->proof] > 0;
@@ -528,6 +542,9 @@ static void end_watch(void)
 	if (read_sights(seen))
 		ksft_print_msg(SIGHTS "\n", seen[REMAPPED], seen[HELD],
 			       seen[LATE], seen[ORPHAN], seen[CACHED]);
+	if (race->life == live_and_fork)
+		ksft_print_msg("copied by the first forks, the next and so on: %lu, %lu, %lu\n",
+			       told->copied[0], told->copied[1], told->copied[2]);
 	race_clear();
 }
 

@@ -45,6 +45,7 @@ static struct {
 	__u64 seeds;		/* the last one that has been given out */
 	unsigned long lives;
 	unsigned long caught;	/* acts on a page that was on its way */
+	unsigned long copied[8];	/* of these by a fork, of which generation */
 	unsigned long moved;	/* pages that did so in the swap cache */
 	unsigned long back;	/* pages that swapoff has brought back */
 	unsigned long swapoffs;
