@@ -38,8 +38,7 @@
 
 #define NR_CHILDREN	3
 /* A child is followed by a new one after so many calls: what it has is gone then. */
-#define NR_CALLS	500
-#define MAX_CALLS	16
+#define LIFE_CALLS	500
 #define ARENA		(64UL << 20)	/* of address space, part of it mapped */
 #define MAPPED		(8UL << 20)	/* at once, by one call */
 /* Of a child; all of them leave enough for everybody. */
@@ -56,11 +55,23 @@ static struct {
 	unsigned long seconds;
 } opt = { .seed = 1, .seconds = 20 };
 
+/* What gives an answer. */
+enum call {
+	MMAP, MOVE_PAGES, MIGRATE_PAGES, MBIND, SET_MEMPOLICY, HOME_NODE, MADVISE,
+	MREMAP, MPROTECT, MLOCK, MUNLOCK, A_FILE, NR_CALLS
+};
+
+static const char * const call_name[NR_CALLS] = {
+	"mmap", "move_pages", "migrate_pages", "mbind", "set_mempolicy",
+	"set_mempolicy_home_node", "madvise", "mremap", "mprotect", "mlock2", "munlock",
+	"a file",
+};
+
 /* Shared with the children. */
 static struct told {
 	long end;		/* ms, as cu_now_ms() has them */
-	unsigned long calls[MAX_CALLS];
-	unsigned long well[MAX_CALLS];	/* have been done */
+	unsigned long calls[NR_CALLS];
+	unsigned long well[NR_CALLS];	/* have been done, and were for something */
 	unsigned long wrong;
 	char first[160];	/* of those */
 } *told;
@@ -71,7 +82,6 @@ static char *witness;		/* the parent's; a child has none there */
 static pid_t parent;
 static __u64 nodes;		/* those that there are */
 static long *words[3];		/* behind each is nothing */
-static size_t call_now;
 
 static void is_wrong(const char *call, long val, const char *what)
 {
@@ -188,6 +198,18 @@ static long *any_numbers(int nr)
 	return any_array(words[nr]);
 }
 
+/* Every other time nodes that there may be, or nothing would ever move. */
+static long *any_nodes(int nr)
+{
+	int *node = (int *)words[nr], i;
+
+	if (of(2))
+		return any_numbers(nr);
+	for (i = 0; i < 2 * NR_WORDS; i++)
+		node[i] = of(2);
+	return any_array(words[nr]);
+}
+
 /* Addresses of another process are the witness's, which nothing takes away. */
 static long *any_pages(int nr, long pid)
 {
@@ -204,15 +226,16 @@ static unsigned long any_count(void)
 	return of(8) ? of(NR_WORDS + 1) : (unsigned long)any_number();
 }
 
-static void look_at(const char *call, long ret, long most)
+/* Nothing to do, with a length of 0 for one, is done by saying so. */
+static void look_at(enum call call, long ret, long most, unsigned long len)
 {
-	__atomic_fetch_add(&told->calls[call_now], 1, __ATOMIC_RELAXED);
-	if (ret >= 0)
-		__atomic_fetch_add(&told->well[call_now], 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&told->calls[call], 1, __ATOMIC_RELAXED);
+	if (ret >= 0 && len)
+		__atomic_fetch_add(&told->well[call], 1, __ATOMIC_RELAXED);
 	if (ret < -1 || ret > most)
-		is_wrong(call, ret, "returned");
+		is_wrong(call_name[call], ret, "returned");
 	if (ret == -1 && (errno <= 0 || errno > LAST_ERROR))
-		is_wrong(call, errno, "as an error");
+		is_wrong(call_name[call], errno, "as an error");
 }
 
 /*
@@ -223,7 +246,7 @@ static void call_move_pages(void)
 {
 	long pid = any_pid();
 	unsigned long count = any_count();
-	long *pages = any_pages(0, pid), *to = any_numbers(1);
+	long *pages = any_pages(0, pid), *to = any_nodes(1);
 	long *status = any_array(words[2]);
 	int *is = (int *)words[2], first = __builtin_ctzll(nodes);
 	int flags = any_flags(8);
@@ -234,7 +257,7 @@ static void call_move_pages(void)
 		is[i] = first;
 	ret = syscall(SYS_move_pages, pid, count, pages, to, status, flags);
 	if (count <= INT_MAX)
-		look_at("move_pages", ret, count);
+		look_at(MOVE_PAGES, ret, count, count);
 	for (i = 0; i < 2 * NR_WORDS; i++)
 		if (is[i] < -LAST_ERROR || (is[i] != first && i >= count) ||
 		    (is[i] >= 0 && (is[i] > 63 || !(nodes & 1ULL << is[i]))))
@@ -246,8 +269,8 @@ static void call_migrate_pages(void)
 	unsigned long bits = of(4) ? 1 + of(64) : (unsigned long)any_number();
 	long *from = any_numbers(0), *to = any_numbers(1), pid = any_pid();
 
-	look_at("migrate_pages",
-		syscall(SYS_migrate_pages, pid, bits, from, to), LONG_MAX);
+	look_at(MIGRATE_PAGES, syscall(SYS_migrate_pages, pid, bits, from, to),
+		LONG_MAX, true);
 }
 
 static void call_mbind(void)
@@ -255,19 +278,33 @@ static void call_mbind(void)
 	unsigned long at = any_address(), len = any_length();
 	long mode = any_number(), bits = any_number(), *mask = any_numbers(0);
 
-	look_at("mbind", syscall(SYS_mbind, at, len, mode, mask, bits, any_flags(8)),
-		0);
+	if (!of(3)) {
+		mode = of(6);
+		bits = 64;
+		mask = (long *)&nodes;
+	}
+	look_at(MBIND, syscall(SYS_mbind, at, len, mode, mask, bits, any_flags(8)),
+		0, len);
 }
 
 static void call_policy(void)
 {
-	unsigned long at = any_address(), len = any_length();
 	long mode = any_number(), bits = any_number(), *mask = any_numbers(0);
-	long node = any_number(), flags = of(2) ? 0 : any_number();
 
-	look_at("set_mempolicy", syscall(SYS_set_mempolicy, mode, mask, bits), 0);
-	look_at("set_mempolicy_home_node",
-		syscall(__NR_set_mempolicy_home_node, at, len, node, flags), 0);
+	look_at(SET_MEMPOLICY, syscall(SYS_set_mempolicy, mode, mask, bits), 0, true);
+}
+
+/* A home needs a policy that is bound to nodes; every other time there is one. */
+static void call_home(void)
+{
+	unsigned long at = any_address(), len = any_length();
+	long node = of(3) ? any_number() : (long)of(2);
+	long flags = of(2) ? 0 : any_number();
+
+	if (of(2))
+		syscall(SYS_mbind, at, len, MPOL_BIND, &nodes, 64, 0);
+	look_at(HOME_NODE,
+		syscall(__NR_set_mempolicy_home_node, at, len, node, flags), 0, len);
 }
 
 /* But for what takes memory from the machine for good. */
@@ -279,7 +316,7 @@ static void call_madvise(void)
 	any_range(&at, &len);
 	if (advice == 100 || advice == 101)
 		return;
-	look_at("madvise", madvise((void *)at, len, advice), 0);
+	look_at(MADVISE, madvise((void *)at, len, advice), 0, len);
 }
 
 /* To a place of its own, or it could be that of the program. */
@@ -295,7 +332,7 @@ static void call_mremap(void)
 		new_len |= ~(~0UL >> 1);
 	any_range(&at, &len);
 	ret = mremap((void *)at, len, new_len, flags, to);
-	look_at("mremap", ret == MAP_FAILED ? -1 : 0, 0);
+	look_at(MREMAP, ret == MAP_FAILED ? -1 : 0, 0, true);
 }
 
 static void call_protect(void)
@@ -303,11 +340,11 @@ static void call_protect(void)
 	unsigned long at, len;
 
 	any_range(&at, &len);
-	look_at("mprotect", mprotect((void *)at, len, any_flags(8)), 0);
+	look_at(MPROTECT, mprotect((void *)at, len, any_flags(8)), 0, len);
 	at = any_address();
 	len = any_length();
-	look_at("mlock2", syscall(SYS_mlock2, at, len / 8, any_flags(4)), 0);
-	look_at("munlock", munlock((void *)at, len), 0);
+	look_at(MLOCK, syscall(SYS_mlock2, at, len / 8, any_flags(4)), 0, len / 8);
+	look_at(MUNLOCK, munlock((void *)at, len), 0, len);
 }
 
 /* So that there is something to move. */
@@ -319,7 +356,7 @@ static void call_map(void)
 
 	at = mmap(at, len, PROT_READ | PROT_WRITE,
 		  MAP_FIXED | MAP_ANONYMOUS | MAP_POPULATE | share, -1, 0);
-	look_at("mmap", at == MAP_FAILED ? -1 : 0, 0);
+	look_at(MMAP, at == MAP_FAILED ? -1 : 0, 0, true);
 }
 
 static const struct knob_range {
@@ -366,7 +403,7 @@ static void call_file(void)
 	long is = cu_write_buf(knob->path, text, len);
 
 	errno = is < 0 ? -is : 0;
-	look_at(knob->path, is < 0 ? -1 : is, len);
+	look_at(A_FILE, is < 0 ? -1 : is, len, len);
 	if (knob->most < 0)
 		return;
 	is = cu_read_long(knob->path);
@@ -376,7 +413,7 @@ static void call_file(void)
 
 static void (*const calls[])(void) = {
 	call_map, call_move_pages, call_migrate_pages, call_mbind, call_policy,
-	call_madvise, call_mremap, call_protect, call_file,
+	call_home, call_madvise, call_mremap, call_protect, call_file,
 };
 
 static char *map_nothing(size_t len)
@@ -418,10 +455,8 @@ static void child(__u64 seed)
 	}
 	/* Behind it, room for what reaches beyond. */
 	arena = map_nothing(ARENA + 2 * MAPPED);
-	for (i = 0; i < NR_CALLS && cu_now_ms() < told->end; i++) {
-		call_now = of(ARRAY_SIZE(calls));
-		calls[call_now]();
-	}
+	for (i = 0; i < LIFE_CALLS && cu_now_ms() < told->end; i++)
+		calls[of(ARRAY_SIZE(calls))]();
 	_exit(0);
 }
 
@@ -508,7 +543,9 @@ static void test_answers(void)
 	unsigned long sum = 0, well = 0, never = 0;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(calls); i++) {
+	for (i = 0; i < NR_CALLS; i++) {
+		ksft_print_msg("%s: %lu times, %lu done\n", call_name[i],
+			       told->calls[i], told->well[i]);
 		sum += told->calls[i];
 		well += told->well[i];
 		never += !told->well[i];
