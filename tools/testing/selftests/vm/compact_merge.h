@@ -33,7 +33,6 @@ static __u64 merge_seed = 1;
 static int block[MAX_BLOCKS];
 static int nr_blocks;
 static unsigned long block_pages;
-
 /* ksmd. */
 
 static long ksm_read(const char *name)
@@ -286,6 +285,23 @@ static size_t pages_in_blocks(const char *area, size_t pages)
 		nr += block_of(pfn[i]) >= 0;
 	free(pfn);
 	return nr;
+}
+
+/* Memory is on its way when the pages have left that can. */
+static bool wait_gone_from(int nr, const char *area, size_t pages)
+{
+	__u64 *pfn = calloc(pages, sizeof(*pfn));
+	long end = cu_now_ms() + LONG_MS;
+	size_t left;
+
+	do {
+		if (!pfn || cu_pfns(area, pages, pfn))
+			ksft_exit_fail_msg("pagemap cannot be read\n");
+		for (left = pages; left && block_of(pfn[left - 1]) != nr; left--)
+			;
+	} while (left && cu_now_ms() < end);
+	free(pfn);
+	return !left;
 }
 
 /* How many pages of one area do not lie where those of the other do? */
