@@ -36,7 +36,7 @@
 
 #define MAX_POINTS	16
 #define MAX_DELAY_US	100000
-/* Tasks of more names than these are not told apart. */
+/* Tasks of further names are the others. */
 #define MAX_NAMES	16
 
 /* Who was hit. */
@@ -55,6 +55,7 @@ struct point {
 	atomic_t hits;
 	arch_spinlock_t lock;	/* of names; lockdep would take a probe for an NMI */
 	struct name names[MAX_NAMES];
+	atomic_t others;	/* hits by tasks of further names */
 };
 
 static DEFINE_MUTEX(points_lock);
@@ -91,6 +92,8 @@ static void count_by_name(struct point *point)
 		name->hits++;
 		break;
 	}
+	if (name == point->names + MAX_NAMES)
+		atomic_inc(&point->others);
 	arch_spin_unlock(&point->lock);
 	local_irq_restore(flags);
 }
@@ -353,6 +356,8 @@ static void show_point(struct seq_file *m, const struct point *point)
 	for (; name < point->names + MAX_NAMES && READ_ONCE(name->hits); name++)
 		seq_printf(m, ", %.*s %u", TASK_COMM_LEN, name->comm,
 			   READ_ONCE(name->hits));
+	if (atomic_read(&point->others))
+		seq_printf(m, ", others %d", atomic_read(&point->others));
 	seq_putc(m, '\n');
 }
 

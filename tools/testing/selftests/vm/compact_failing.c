@@ -26,16 +26,10 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <linux/mempolicy.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "../kselftest.h"
 #include "compact_util.h"
@@ -72,7 +66,8 @@ struct entry {
 static const struct entry entries[] = {
 	{ "try_to_compact_pages", 1, 2, HUGE | MOVE, 0, NULL, false },
 	/* While huge pages are whole. */
-	{ "alloc_migration_target", 0, 1, GIVEN, 0, "split_huge_page_to_list", false },
+	{ "alloc_migration_target", 0, 1, MOVE, RANGE | OFFLINE, "split_huge_page_to_list",
+	  false },
 	/* Pages that are on their way. */
 	{ "move_to_new_folio", -EAGAIN, 1, PAGES, 0, NULL, false },
 	{ "move_to_new_folio", -EBUSY, 2, PAGES | OFFLINE, 0, NULL, false },
@@ -210,10 +205,9 @@ static void count_hits(struct failing *f)
 	}
 	f->nr_hits = race_hits(f->name);
 	for (i = 0; i < NR_DOORS; i++)
-		if (race_hits_by(f->name, door_name[i]) > 0)
+		if (race_hits_by(f->name, door_name[i]) > 0 &&
+		    (!f->too || race_hits_by(f->too, door_name[i]) > 0))
 			f->hit |= 1U << i;
-	if (f->too && race_hits(f->too) <= 0)
-		f->hit = 0;
 }
 
 static bool is_proved(const struct failing *f)

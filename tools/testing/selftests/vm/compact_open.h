@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The doors of compaction, all open at once: processes that go through one of them
- * each, again and again, and are called like it.
+ * each, again and again, and are called like it; but who wakes kcompactd is not.
  */
 #ifndef __COMPACT_OPEN_H
 #define __COMPACT_OPEN_H
@@ -170,36 +170,38 @@ static void (* const through[NR_DOORS])(void) = {
 	through_offline, through_daemon,
 };
 
-/* Fault injection for the daemons, or no more. */
-static void inject_daemons(bool on)
+/* Fault injection for the daemons, or no more. Returns how many there are. */
+static int inject_daemons(bool on)
 {
+	int node, nr = 0;
 	char name[32];
 	pid_t pid;
-	int node;
 
 	for (node = 0; node < 2; node++) {
 		snprintf(name, sizeof(name), "kcompactd%d", node);
 		if (tasks_named(name, &pid)) {
 			snprintf(name, sizeof(name), "/proc/%d/make-it-fail", pid);
-			cu_write_long(name, on);
+			nr += !cu_write_long(name, on);
 		}
 	}
+	return nr;
 }
 
 static pid_t open_door(int door, bool injected)
 {
+	bool wakes = through[door] == through_daemon;
 	pid_t pid = fork();
 
 	if (pid < 0)
 		ksft_exit_fail_msg("no child\n");
+	if (pid && injected && wakes && inject_daemons(true) < 2)
+		ksft_exit_fail_msg("no faults for kcompactd\n");
 	if (pid)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	prctl(PR_SET_NAME, door_name[door]);
+	prctl(PR_SET_NAME, wakes ? "waker" : door_name[door]);
 	cu_rng_seed(&rng, mix_seed + door);
-	if (injected && through[door] == through_daemon)
-		inject_daemons(true);
-	else if (injected)
+	if (injected && !wakes)
 		cu_write_text("/proc/self/make-it-fail", "1");
 	while (!__atomic_load_n(stop, __ATOMIC_RELAXED))
 		through[door]();
