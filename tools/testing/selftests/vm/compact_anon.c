@@ -45,10 +45,6 @@
 #define SETTLE_MS	5000
 #define MAX_KEEPERS	6
 
-/* A family has 1 + 2 + 4 + 8 processes, by forks of three generations. */
-#define GENERATIONS	3
-#define CHILDREN	2
-
 /* What the module sees come about, in the order in which it says so. */
 enum sight {
 	REMAPPED,		/* a page mapped again */

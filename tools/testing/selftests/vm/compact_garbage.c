@@ -71,7 +71,7 @@ static const char * const call_name[NR_CALLS] = {
 static struct told {
 	long end;		/* ms, as cu_now_ms() has them */
 	unsigned long calls[NR_CALLS];
-	unsigned long well[NR_CALLS];	/* have been done, and were for something */
+	unsigned long well[NR_CALLS];	/* have been done, and had something to do */
 	unsigned long wrong;
 	char first[160];	/* of those */
 } *told;
@@ -226,7 +226,7 @@ static unsigned long any_count(void)
 	return of(8) ? of(NR_WORDS + 1) : (unsigned long)any_number();
 }
 
-/* Nothing to do, with a length of 0 for one, is done by saying so. */
+/* With a length of 0 there is nothing to do; len is 1 where there is no length. */
 static void look_at(enum call call, long ret, long most, unsigned long len)
 {
 	__atomic_fetch_add(&told->calls[call], 1, __ATOMIC_RELAXED);
@@ -270,7 +270,7 @@ static void call_migrate_pages(void)
 	long *from = any_numbers(0), *to = any_numbers(1), pid = any_pid();
 
 	look_at(MIGRATE_PAGES, syscall(SYS_migrate_pages, pid, bits, from, to),
-		LONG_MAX, true);
+		LONG_MAX, 1);
 }
 
 static void call_mbind(void)
@@ -291,7 +291,7 @@ static void call_policy(void)
 {
 	long mode = any_number(), bits = any_number(), *mask = any_numbers(0);
 
-	look_at(SET_MEMPOLICY, syscall(SYS_set_mempolicy, mode, mask, bits), 0, true);
+	look_at(SET_MEMPOLICY, syscall(SYS_set_mempolicy, mode, mask, bits), 0, 1);
 }
 
 /* A home needs a policy that is bound to nodes; every other time there is one. */
@@ -332,7 +332,7 @@ static void call_mremap(void)
 		new_len |= ~(~0UL >> 1);
 	any_range(&at, &len);
 	ret = mremap((void *)at, len, new_len, flags, to);
-	look_at(MREMAP, ret == MAP_FAILED ? -1 : 0, 0, true);
+	look_at(MREMAP, ret == MAP_FAILED ? -1 : 0, 0, 1);
 }
 
 static void call_protect(void)
@@ -356,7 +356,7 @@ static void call_map(void)
 
 	at = mmap(at, len, PROT_READ | PROT_WRITE,
 		  MAP_FIXED | MAP_ANONYMOUS | MAP_POPULATE | share, -1, 0);
-	look_at(MMAP, at == MAP_FAILED ? -1 : 0, 0, true);
+	look_at(MMAP, at == MAP_FAILED ? -1 : 0, 0, 1);
 }
 
 static const struct knob_range {

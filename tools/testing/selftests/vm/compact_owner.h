@@ -21,6 +21,10 @@
 /* Whoever lives so long hangs. */
 #define STUCK_SECONDS	60
 
+/* A family has 1 + 2 + 4 + 8 processes, by forks of three generations. */
+#define GENERATIONS	3
+#define CHILDREN	2
+
 /* Of pagemap: in place of a page on its way is swap of a type above all areas. */
 #define PM_PRESENT_BIT	63
 #define PM_SWAP_BIT	62
@@ -45,7 +49,7 @@ static struct {
 	__u64 seeds;		/* the last one that has been given out */
 	unsigned long lives;
 	unsigned long caught;	/* acts on a page that was on its way */
-	unsigned long copied[8];	/* of these by a fork, of which generation */
+	unsigned long copied[GENERATIONS];	/* of these, by a fork */
 	unsigned long moved;	/* pages that did so in the swap cache */
 	unsigned long back;	/* pages that swapoff has brought back */
 	unsigned long swapoffs;
