@@ -32,6 +32,8 @@
 /* Pages that a worker maps, in two halves. */
 #define NR_PAGES	2048
 #define HALF		(NR_PAGES / 2)
+/* How often to look for pages that are on their way. */
+#define LOOKS		200
 #define BRK_PAGES	256
 #define STACK_PAGES	128
 /* The arguments of a program: some hundreds of pages. */
@@ -76,6 +78,22 @@ static bool intact(const char *at, size_t first, size_t nr)
 static char *page(size_t nr)
 {
 	return w.area + nr * cu_psize;
+}
+
+/* Nothing is swapped, so what is neither present nor absent is under migration. */
+static size_t pages_away(const char *at, size_t nr)
+{
+	static __u64 entry[NR_PAGES];
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	ssize_t len = nr * sizeof(*entry);
+	size_t away = 0, i;
+
+	if (pread(fd, entry, len, (uintptr_t)at / cu_psize * 8) != len)
+		return nr;
+	close(fd);
+	for (i = 0; i < nr; i++)
+		away += entry[i] >> 62 & 1;
+	return away;
 }
 
 /* Any part of the area that is not empty. */
@@ -126,15 +144,20 @@ static bool move(char *from, char *to, size_t nr)
  * There and back in halves. The second half to arrive merges with the first: to a
  * mapping that begins at the same page as the one that it leaves if that is the lower
  * half, and at an earlier one, which a walk meets before the other, if the upper.
+ * That one moves while pages of it are on their way, if there are any soon.
  */
 static bool move_there_and_back(void)
 {
 	char *here = w.area, *there = w.other;
+	int i;
 
 	if (!move(here + HALF * cu_psize, there + HALF * cu_psize, HALF) ||
 	    !move(here, there, HALF) || !intact(there, 0, NR_PAGES) ||
-	    !move(there, here, HALF) ||
-	    !move(there + HALF * cu_psize, here + HALF * cu_psize, HALF))
+	    !move(there, here, HALF))
+		return false;
+	for (i = 0; i < LOOKS && !pages_away(there + HALF * cu_psize, HALF); i++)
+		;
+	if (!move(there + HALF * cu_psize, here + HALF * cu_psize, HALF))
 		return false;
 	return intact(here, 0, NR_PAGES);
 }
@@ -211,26 +234,6 @@ static bool grow_the_stack(void)
 	return deeper(0) && grow_down();
 }
 
-/*
- * Nothing is swapped, so what is neither present nor absent is under migration;
- * and nobody migrates any more.
- */
-static bool nothing_left_behind(void)
-{
-	static __u64 entry[NR_PAGES];
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-	ssize_t len = sizeof(entry);
-	size_t i;
-
-	if (pread(fd, entry, len, (uintptr_t)w.area / cu_psize * 8) != len)
-		return false;
-	close(fd);
-	for (i = 0; i < NR_PAGES; i++)
-		if (entry[i] >> 62 & 1)
-			return false;
-	return true;
-}
-
 struct delay {
 	const char *function;
 	long us;
@@ -246,10 +249,14 @@ static const struct delay delays[] = {
 	{ }
 };
 
-/* A walk has seen the new place of a page, and not yet the old one. */
+/*
+ * There is a new place, and a walk has seen it empty and not yet been at the old one.
+ * khugepaged_enter_vma() comes between the merge of mappings and the page tables.
+ */
 static const struct delay mremap_delays[] = {
-	{ "move_to_new_folio", 300, 31 },
-	{ "remove_migration_pte", 3000, 2 },
+	{ "move_to_new_folio", 300, 1 },
+	{ "khugepaged_enter_vma", 2000, 1 },
+	{ "remove_migration_pte", 6000, 3 },
 	{ }
 };
 
@@ -293,7 +300,7 @@ static bool stopped(void)
 /* One kind of change again and again. Ends with 0 if all was right. */
 static void worker(const struct change *change, unsigned int nr)
 {
-	size_t len = NR_PAGES * cu_psize;
+	size_t len = (NR_PAGES + 1) * cu_psize;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGTERM, stop);
@@ -303,6 +310,7 @@ static void worker(const struct change *change, unsigned int nr)
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (w.area == MAP_FAILED)
 		_exit(1);
+	/* not a multiple of a page table away: those are moved whole, and locked */
 	w.other = w.area + len;
 	madvise(w.area, 2 * len, MADV_NOHUGEPAGE);
 	fill(w.area, 0, NR_PAGES);
@@ -313,7 +321,7 @@ static void worker(const struct change *change, unsigned int nr)
 	cu_sleep_ms(200);
 	if (!intact(w.area, 0, NR_PAGES))
 		_exit(2);
-	_exit(nothing_left_behind() ? 0 : 3);
+	_exit(pages_away(w.area, NR_PAGES) ? 3 : 0);
 }
 
 static char *argument(char *text, unsigned int nr)
