@@ -137,7 +137,7 @@ static size_t move_by_offline(char *area)
 	for (i = 0; i < CYCLES; i++) {
 		bring_to(NODE, getpid(), area);
 		there = pages_in_blocks(area, CONTENTS);
-		gone += all_offline(OFFLINE_MS);
+		gone += all_offline();
 		left = pages_in_blocks(area, CONTENTS);
 		moved += there > left ? there - left : 0;
 		all_online();
@@ -347,7 +347,7 @@ static void test_scene(const struct scene *s)
 	settle(s, s->forks);
 	before = pages_in_blocks(area, AREA_PAGES);
 	counts = read_counts();
-	right = all_offline(OFFLINE_MS);
+	right = all_offline();
 	settle(s, s->forks);
 	left = pages_in_blocks(area, AREA_PAGES);
 	right &= same_counts(counts);
@@ -442,7 +442,7 @@ static void test_failing(void)
 			 "failing: all is as it was, %ld ms after %s\n", took,
 			 err < 0 ? "never" : strerror(err));
 	unpin_page(&pin);
-	right = all_offline(OFFLINE_MS) && !pages_in_blocks(area, AREA_PAGES);
+	right = all_offline() && !pages_in_blocks(area, AREA_PAGES);
 	all_online();
 	ksft_test_result(right && same_counts(counts),
 			 "failing: without the page that was in the way it goes\n");
@@ -487,7 +487,7 @@ static void test_orphans(const struct scene *s)
 	known = merged();
 	pid = cu_fork();
 	if (!pid)
-		_exit(!all_offline(OFFLINE_MS));
+		_exit(!all_offline());
 	cu_sleep_ms(1000);
 	ksm_write("run", 1);
 	ksft_test_result(waitpid(pid, &status, 0) == pid && !status &&
@@ -516,7 +516,7 @@ static void test_pruned(const struct scene *s)
 	before = read_counts();
 	cu_unmap(area, AREA_PAGES);
 	stale = read_counts();
-	gone = all_offline(OFFLINE_MS);
+	gone = all_offline();
 	ksft_test_result(before.shared && before.shared == stale.shared && gone &&
 			 !merged(),
 			 "pruned, %s: of %ld pages that were shared and have gone %ld are left\n",

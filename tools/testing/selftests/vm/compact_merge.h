@@ -178,13 +178,13 @@ static int end_offline(pid_t pid, long ms)
 	return -1;
 }
 
-static bool all_offline(long ms)
+static bool all_offline(void)
 {
 	bool right = true;
 	int i, err;
 
 	for (i = 0; i < nr_blocks; i++) {
-		err = end_offline(start_offline(block[i]), ms);
+		err = end_offline(start_offline(block[i]), OFFLINE_MS);
 		if (err)
 			ksft_print_msg("memory%d does not go offline: %d\n",
 				       block[i], err);
@@ -237,7 +237,7 @@ static void find_blocks(void)
 		if (sscanf(entry->d_name, "memory%d", &block[nr_blocks]) == 1)
 			nr_blocks++;
 	closedir(dir);
-	if (!nr_blocks || !all_offline(OFFLINE_MS) || !all_online())
+	if (!nr_blocks || !all_offline() || !all_online())
 		ksft_exit_skip("no node can be without memory\n");
 }
 
@@ -273,35 +273,38 @@ static size_t bad_area(const char *area, size_t pages, size_t contents)
 	return bad;
 }
 
-/* How many pages lie in blocks that are going to be or should be offline? */
-static size_t pages_in_blocks(const char *area, size_t pages)
+/* How many pages lie in this block, or in any that is going to be or should be offline? */
+#define ANY_BLOCK	-1
+
+static size_t pages_in(int which, const char *area, size_t pages)
 {
 	__u64 *pfn = calloc(pages, sizeof(*pfn));
 	size_t nr = 0, i;
+	int at;
 
 	if (!pfn || cu_pfns(area, pages, pfn))
 		ksft_exit_fail_msg("pagemap cannot be read\n");
-	for (i = 0; i < pages; i++)
-		nr += block_of(pfn[i]) >= 0;
+	for (i = 0; i < pages; i++) {
+		at = block_of(pfn[i]);
+		nr += at >= 0 && (which == ANY_BLOCK || at == which);
+	}
 	free(pfn);
 	return nr;
+}
+
+static size_t pages_in_blocks(const char *area, size_t pages)
+{
+	return pages_in(ANY_BLOCK, area, pages);
 }
 
 /* Memory is on its way when the pages have left that can. */
 static bool wait_gone_from(int nr, const char *area, size_t pages)
 {
-	__u64 *pfn = calloc(pages, sizeof(*pfn));
 	long end = cu_now_ms() + LONG_MS;
-	size_t left;
 
-	do {
-		if (!pfn || cu_pfns(area, pages, pfn))
-			ksft_exit_fail_msg("pagemap cannot be read\n");
-		for (left = pages; left && block_of(pfn[left - 1]) != nr; left--)
-			;
-	} while (left && cu_now_ms() < end);
-	free(pfn);
-	return !left;
+	while (pages_in(nr, area, pages) && cu_now_ms() < end)
+		cu_sleep_ms(2);
+	return !pages_in(nr, area, pages);
 }
 
 /* How many pages of one area do not lie where those of the other do? */
