@@ -4,8 +4,9 @@
  *
  * Contiguous ranges are taken and given back, and memory goes offline and comes
  * back, each of which isolates pageblocks, while tasks on all CPUs allocate and
- * free without pause, and memory is compacted. After every round the kernel's count
- * of free pages is compared with what lies on its free lists, under their lock.
+ * free without pause, and memory is compacted. After every round, and all the time
+ * meanwhile, the kernel's count of free pages is compared with what lies on its free
+ * lists, under their lock.
  *
  * What it proves: the two are equal, for all pages and for those of CMA; a page in
  * an isolated block is on the list of isolated pages, one of CMA on the list of
@@ -35,7 +36,7 @@
 #include "compact_race.h"
 
 #define MAX_CPUS	16
-#define MAX_LOADS	(MAX_CPUS + 12)
+#define MAX_LOADS	(MAX_CPUS + 13)
 #define ALLOC_CONTIG	"/sys/kernel/debug/alloc_contig"
 #define ALLOC_WHOLE	"/sys/kernel/debug/alloc_whole"
 #define MEMORY		"/sys/devices/system/memory/"
@@ -58,6 +59,12 @@ static struct cu_rng rng;
 static pid_t load[MAX_LOADS];
 static int nr_loads;
 static int stuck;
+
+/* What is found while a round goes on. */
+static struct {
+	unsigned long audits;
+	unsigned long wrong;
+} *meanwhile;
 static char movable[300];	/* a memory block that is one */
 
 /*
@@ -115,6 +122,34 @@ static void load_whole(void)
 	cu_rng_seed(&own, opt.seed + getpid());
 	for (;;)
 		cu_write_long(ALLOC_WHOLE, 1 + cu_rand(&own) % 2000);
+}
+
+static bool audit_is_wrong(const char *when)
+{
+	struct free_audit audit;
+
+	if (free_audit(&audit))
+		ksft_exit_fail_msg("no audit\n");
+	if (!audit.unequal && !audit.misplaced && !audit.bad)
+		return false;
+	ksft_print_msg("%s: %ld unequal, %ld misplaced, %ld bad of %ld\n", when,
+		       audit.unequal, audit.misplaced, audit.bad, audit.free);
+	return true;
+}
+
+/*
+ * What is in a wrong place is allocated and freed again, as a rule, before the round
+ * has ended.
+ */
+static void audit_all_the_time(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		if (!meanwhile->wrong)
+			meanwhile->wrong += audit_is_wrong("during a round");
+		meanwhile->audits++;
+		usleep(200);
+	}
 }
 
 static void load_one(void (*todo)(void))
@@ -292,7 +327,7 @@ static void test_client(const struct client *client, bool compacting)
 	struct pressure pressure = { .churn_percent = 20, .seed = opt.seed };
 	unsigned int doors = PRESS_CHURN | PRESS_MEMORY | PRESS_FAULTS;
 	unsigned long done = 0, wrong = 0, i;
-	struct free_audit audit;
+	char when[40];
 
 	if (opt.client && strcmp(opt.client, client->key)) {
 		ksft_test_result_skip("%s is not wanted\n", client->name);
@@ -303,29 +338,31 @@ static void test_client(const struct client *client, bool compacting)
 		return;
 	}
 	stuck = 0;
+	memset(meanwhile, 0, sizeof(*meanwhile));
 	load_begin();
+	load_one(audit_all_the_time);
 	if (client->begin)
 		client->begin();
 	if (compacting && pressure_begin(&pressure, doors))
 		ksft_exit_fail_msg("no processes\n");
+	/* Free pages that it has in hand, while their blocks are isolated. */
+	if (compacting)
+		race_delay("release_targets", 2000, 2);
 	for (i = 0; i < opt.rounds; i++) {
 		done += client->use();
-		if (free_audit(&audit))
-			ksft_exit_fail_msg("no audit\n");
-		if (!audit.unequal && !audit.misplaced && !audit.bad)
-			continue;
-		ksft_print_msg("round %lu: %ld unequal, %ld misplaced, %ld bad of %ld\n",
-			       i, audit.unequal, audit.misplaced, audit.bad,
-			       audit.free);
-		wrong++;
+		snprintf(when, sizeof(when), "after round %lu", i);
+		wrong += audit_is_wrong(when);
 	}
 	if (compacting)
 		pressure_end(&pressure);
 	load_end();
-	ksft_test_result(!wrong && !stuck && 100 * done >= client->percent * opt.rounds,
-			 "%s%s: %lu of %lu rounds succeeded, the counts were wrong in %lu, %d without end\n",
+	ksft_print_msg("%lu audits meanwhile\n", meanwhile->audits);
+	ksft_test_result(!wrong && !meanwhile->wrong && meanwhile->audits &&
+			 !stuck && 100 * done >= client->percent * opt.rounds,
+			 "%s%s: %lu of %lu rounds succeeded, the counts were wrong after %lu%s, %d without end\n",
 			 client->name, compacting ? ", compacting" : "", done,
-			 opt.rounds, wrong, stuck);
+			 opt.rounds, wrong,
+			 meanwhile->wrong ? " and meanwhile" : "", stuck);
 }
 
 static void usage(void)
@@ -384,6 +421,10 @@ int main(int argc, char **argv)
 	err = free_audit(&audit);
 	if (err)
 		ksft_exit_skip("no audit: %s\n", strerror(-err));
+	meanwhile = mmap(NULL, sizeof(*meanwhile), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (meanwhile == MAP_FAILED)
+		ksft_exit_fail_msg("no memory\n");
 	race_load(ALLOC_CONTIG, "contig.ko");
 	race_load(RACE, "race.ko");
 	sigaction(SIGALRM, &(struct sigaction){ .sa_handler = on_alarm }, NULL);
