@@ -129,7 +129,8 @@ static void change(struct spot *spot, char *page, __u64 random)
 {
 	size_t len = spot->pages * cu_psize;
 
-	usleep(random % 1500);
+	/* Before there is a page to move to, or only then. */
+	usleep(random % 4500);
 	switch (random >> 16 & 15) {
 	case 0:
 		mprotect(spot->area, len, PROT_READ);
