@@ -248,7 +248,7 @@ static int open_holes(size_t len)
 {
 	int fd;
 
-	if (dev_ext4(DISK, FILES))
+	if (dev_ext("ext4", "1024", DISK, FILES))
 		die("no file system");
 	fd = open(FILES "/file", O_RDWR | O_CREAT, 0600);
 	if (fd < 0 || ftruncate(fd, len))

@@ -36,19 +36,24 @@ static inline int dev_run(const char * const argv[])
 	return status;
 }
 
-/* ext4 mounted at dir, which is made. Returns NULL or what went wrong. */
-static inline const char *dev_ext4(const char *disk, const char *dir)
+/*
+ * A file system, "ext2" or "ext4", with blocks of so many bytes, mounted at dir, which
+ * is made. Returns NULL or what went wrong.
+ */
+static inline const char *dev_ext(const char *type, const char *block,
+				  const char *disk, const char *dir)
 {
-	const char * const own[] = { "mke2fs", "-F", disk, NULL };
-	const char * const box[] = { "busybox", "mke2fs", "-F", disk, NULL };
+	const char * const own[] = { "mke2fs", "-F", "-b", block, disk, NULL };
+	const char * const box[] = { "busybox", "mke2fs", "-F", "-b", block,
+				     disk, NULL };
 
 	if (access(disk, W_OK))
-		return "no ram disk";
+		return "no disk";
 	if (dev_run(box) && dev_run(own))
 		return "no mke2fs that works";
 	mkdir(dir, 0700);
-	if (mount(disk, dir, "ext4", 0, NULL))
-		return "no ext4";
+	if (mount(disk, dir, type, 0, NULL))
+		return "the file system is not there";
 	return NULL;
 }
 

@@ -333,7 +333,7 @@ static const char *setup_ext4(struct kind *k)
 
 	/* Both kinds of file are on one file system, made once. */
 	if (why && !*why)
-		why = dev_ext4("/dev/ram0", EXT4_DIR);
+		why = dev_ext("ext4", "1024", "/dev/ram0", EXT4_DIR);
 	return why ? why : open_file(k, EXT4_DIR);
 }
 

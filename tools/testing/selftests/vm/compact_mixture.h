@@ -154,7 +154,7 @@ static void refresh_kinds(void)
 
 static const char *open_files(void)
 {
-	const char *why = dev_ext4("/dev/ram0", EXT4_DIR);
+	const char *why = dev_ext("ext4", "1024", "/dev/ram0", EXT4_DIR);
 	char disk[32];
 
 	if (why)

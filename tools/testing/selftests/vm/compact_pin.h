@@ -112,6 +112,14 @@ static inline size_t pages_off_lru(const char *addr, size_t pages)
 	return off;
 }
 
+/* How many pins are there that nobody has let go of? Of the whole machine. */
+static inline long pins_left(void)
+{
+	cu_write_text("/proc/sys/vm/stat_refresh", "1");
+	return cu_vmstat("nr_foll_pin_acquired") -
+	       cu_vmstat("nr_foll_pin_released");
+}
+
 /*
  * Counts below zero read as 0, but stat_refresh reports them in the kernel log.
  * Returns how many reports on isolated pages it holds.
@@ -214,10 +222,11 @@ static inline int late_give(int fd, void *addr, const void *from, size_t pages)
 	return 0;
 }
 
-/* A ring of io_uring with one buffer that is registered. */
+/* A ring of io_uring, that may have one buffer that is registered. */
 
 struct ring {
 	int fd;
+	bool registered;
 	unsigned int *tail, *mask, *array;
 	unsigned int *done_head, *done_tail, *done_mask;
 	struct io_uring_sqe *sqe;
@@ -284,10 +293,11 @@ static inline int ring_register(struct ring *ring, void *addr, size_t len)
 	if (syscall(SYS_io_uring_register, ring->fd, IORING_REGISTER_BUFFERS,
 		    &iov, 1))
 		return -errno;
+	ring->registered = true;
 	return 0;
 }
 
-/* Begins to read into the buffer that is registered. Returns 0 or -errno. */
+/* Begins to read, into the buffer that is registered if one is. Returns 0 or -errno. */
 static inline int ring_read(struct ring *ring, int fd, void *addr,
 			    unsigned int len, __u64 offset)
 {
@@ -296,7 +306,7 @@ static inline int ring_read(struct ring *ring, int fd, void *addr,
 	int ret;
 
 	memset(sqe, 0, sizeof(*sqe));
-	sqe->opcode = IORING_OP_READ_FIXED;
+	sqe->opcode = ring->registered ? IORING_OP_READ_FIXED : IORING_OP_READ;
 	sqe->fd = fd;
 	sqe->addr = (uintptr_t)addr;
 	sqe->len = len;
@@ -385,55 +395,58 @@ static inline unsigned int aio_wait(aio_context_t ctx, unsigned int nr, long ms)
 }
 
 /*
- * A disk that transfers so many bytes in each fiftieth of a second and no more. A
+ * Disks that transfer so many bytes in each fiftieth of a second and no more. A
  * request that does not fit waits, and its data is transferred when it is its turn;
- * one that is larger than that would wait for ever.
+ * one that is larger than that would wait for ever, so there is none.
  */
 
 #define CONFIGFS	"/sys/kernel/config"
-#define SLOW_DISK	CONFIGFS "/nullb/compact_slow"
 #define SLOW_REQUEST	16384
 #define SLOW_MS		20
 
-static inline int slow_set(const char *name, long val)
+static inline int slow_set(const char *disk, const char *name, long val)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), SLOW_DISK "/%s", name);
+	snprintf(path, sizeof(path), CONFIGFS "/nullb/%s/%s", disk, name);
 	return cu_write_long(path, val);
 }
 
-/* Returns a file descriptor for direct I/O, or -errno. */
-static inline int slow_open(unsigned int mib)
+/* Makes the disk /dev/NAME. Returns 0 or -errno. */
+static inline int slow_make(const char *name, unsigned int mib)
 {
-	int fd, err, try;
+	char path[128];
+	int err, try;
 
 	if (access(CONFIGFS "/nullb", F_OK) &&
 	    mount("configfs", CONFIGFS, "configfs", 0, NULL))
 		return -errno;
-	if (mkdir(SLOW_DISK, 0700))
+	snprintf(path, sizeof(path), CONFIGFS "/nullb/%s", name);
+	if (mkdir(path, 0700))
 		return -errno;
-	err = slow_set("size", mib) ?: slow_set("blocksize", 512) ?:
-	      slow_set("memory_backed", 1) ?: slow_set("mbps", 1) ?:
-	      slow_set("hw_queue_depth", 256) ?: slow_set("no_sched", 1) ?:
-	      slow_set("power", 1);
+	err = slow_set(name, "size", mib) ?: slow_set(name, "blocksize", 512) ?:
+	      slow_set(name, "memory_backed", 1) ?: slow_set(name, "mbps", 1) ?:
+	      slow_set(name, "max_sectors", SLOW_REQUEST / 512) ?:
+	      slow_set(name, "hw_queue_depth", 256) ?:
+	      slow_set(name, "no_sched", 1) ?: slow_set(name, "power", 1);
 	if (err)
 		return err;
+	snprintf(path, sizeof(path), "/dev/%s", name);
 	for (try = 0; try < 50; try++) {
-		fd = open("/dev/compact_slow", O_RDWR | O_DIRECT | O_CLOEXEC);
-		if (fd >= 0)
-			return fd;
+		if (!access(path, R_OK | W_OK))
+			return 0;
 		cu_sleep_ms(20);
 	}
 	return -errno;
 }
 
-static inline void slow_close(int fd)
+static inline void slow_end(const char *name)
 {
-	if (fd >= 0)
-		close(fd);
-	slow_set("power", 0);
-	rmdir(SLOW_DISK);
+	char path[128];
+
+	slow_set(name, "power", 0);
+	snprintf(path, sizeof(path), CONFIGFS "/nullb/%s", name);
+	rmdir(path);
 }
 
 #endif /* __COMPACT_PIN_H */

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Buffers that a slow disk reads into while their process writes to the sectors in
+ * Buffers that slow disks read into while their process writes to the sectors in
  * between, each of which tells what it is.
+ *
+ * Of two disks, one is read itself. The pages of the buffer are pinned then. On the
+ * other there is ext2, of which a file is read. Then they are got, by
+ * get_user_pages(): they may be unmapped, and no fork may come between.
  */
 #ifndef __COMPACT_SECTORS_H
 #define __COMPACT_SECTORS_H
@@ -21,13 +25,27 @@
 #define PAGES		4
 #define SECTORS		((unsigned int)(PAGES * cu_psize / SECTOR))
 #define DISK_MIB	2
-#define DISK_SECTORS	128	/* with data, in the beginning */
-#define JUNK_OFFSET	(1024 * 1024)
+#define DISK_SECTORS	64	/* with data, in the beginning; then, junk */
+#define JUNK_OFFSET	(DISK_SECTORS * SECTOR)
 #define IO_MS		10000
+
+/* All of a file is in its 12 direct blocks, so it takes no other to find them. */
+#define FILE_BLOCK	"4096"
+#define FILE_DIR	"/tmp/compact_slow.d"
 
 static __u64 slow_seed;
 static struct cu_rng rng;
-static int disk = -1;
+
+enum { PINNING, GETTING, NR_DISKS };
+
+static const char * const disk_name[NR_DISKS] = {
+	[PINNING] = "compact_pins",
+	[GETTING] = "compact_gets",
+};
+
+/* The same twice in a kernel that has no ext2. */
+static int disk[NR_DISKS];
+
 static aio_context_t aio;
 static char *junk;
 
@@ -68,7 +86,8 @@ struct buffer {
 	unsigned int version;
 	unsigned int from[64];	/* where on the disk each sector comes from */
 	unsigned int pending;
-	struct ring *ring;	/* with which it is registered */
+	struct ring *ring;	/* with which it is read, or AIO */
+	int disk;
 };
 
 static char *sector_of(const struct buffer *buf, unsigned int i)
@@ -122,6 +141,7 @@ static int buffer_make(struct buffer *buf, int node, bool huge)
 	unsigned int i;
 
 	memset(buf, 0, sizeof(*buf));
+	buf->disk = disk[cu_rand(&rng) % NR_DISKS];
 	buf->raw_len = 2 * size;
 	buf->raw = mmap(NULL, buf->raw_len, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -154,7 +174,7 @@ static const char *reads_begin(struct buffer *buf, unsigned int ms)
 	int err = 0;
 
 	for (i = 0; i < nr_junk && !err; i++)
-		err = aio_read(aio, disk, junk, SLOW_REQUEST, JUNK_OFFSET);
+		err = aio_read(aio, buf->disk, junk, SLOW_REQUEST, JUNK_OFFSET);
 	buf->pending = i;
 	for (i = 0; i < SECTORS && !err; i += 2) {
 		off_t at;
@@ -162,10 +182,10 @@ static const char *reads_begin(struct buffer *buf, unsigned int ms)
 		buf->from[i] = cu_rand(&rng) % DISK_SECTORS;
 		at = (off_t)buf->from[i] * SECTOR;
 		if (buf->ring)
-			err = ring_read(buf->ring, disk, sector_of(buf, i),
+			err = ring_read(buf->ring, buf->disk, sector_of(buf, i),
 					SECTOR, at);
 		else
-			err = aio_read(aio, disk, sector_of(buf, i), SECTOR,
+			err = aio_read(aio, buf->disk, sector_of(buf, i), SECTOR,
 				       at);
 	}
 	if (!buf->ring)
@@ -181,28 +201,99 @@ static const char *reads_end(struct buffer *buf)
 	return NULL;
 }
 
-static const char *disk_make(void)
+static const char *disk_fill(int fd)
 {
-	char *data;
-	int i, err = 0;
+	char *data = mmap(NULL, SLOW_REQUEST, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int i, err = data == MAP_FAILED;
 
-	disk = slow_open(DISK_MIB);
-	if (disk < 0)
-		return "no disk of null_blk";
-	junk = mmap(NULL, SLOW_REQUEST, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	data = mmap(NULL, SLOW_REQUEST, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (junk == MAP_FAILED || data == MAP_FAILED)
-		return "no memory";
 	for (i = 0; i < DISK_SECTORS && !err; i++) {
 		sector_fill(data, tag_of(READ, 0, i));
-		err = pwrite(disk, data, SECTOR, (off_t)i * SECTOR) != SECTOR;
+		err = pwrite(fd, data, SECTOR, (off_t)i * SECTOR) != SECTOR;
 	}
+	err = err || pwrite(fd, data, SLOW_REQUEST, JUNK_OFFSET) != SLOW_REQUEST ||
+	      fsync(fd);
 	munmap(data, SLOW_REQUEST);
+	return err ? "a disk cannot be written" : NULL;
+}
+
+/* What is called ext2 can be ext4, which pins. */
+static const char *file_system(const char *name, const char *path)
+{
+	char ext4[64];
+
+	snprintf(ext4, sizeof(ext4), "/sys/fs/ext4/%s", name);
+	return dev_ext("ext2", FILE_BLOCK, path, FILE_DIR) ?:
+	       !access(ext4, F_OK) ? "ext2 is ext4 here" : NULL;
+}
+
+static const char *disk_open(int which)
+{
+	const char *why = NULL;
+	char path[64];
+
+	if (slow_make(disk_name[which], DISK_MIB))
+		return "no disk of null_blk";
+	snprintf(path, sizeof(path), "/dev/%s", disk_name[which]);
+	if (which == GETTING) {
+		why = file_system(disk_name[which], path);
+		strcpy(path, FILE_DIR "/file");
+	}
+	if (why)
+		return why;
+	disk[which] = open(path, O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
+	if (disk[which] < 0)
+		return "a disk cannot be opened";
+	why = disk_fill(disk[which]);
+	if (why)
+		close(disk[which]);
+	return why;
+}
+
+static void disk_end(int which)
+{
+	if (disk[which] != disk[PINNING] || which == PINNING)
+		close(disk[which]);
+	if (which == GETTING) {
+		umount(FILE_DIR);
+		rmdir(FILE_DIR);
+	}
+	slow_end(disk_name[which]);
+}
+
+static void disks_end(void)
+{
+	disk_end(GETTING);
+	disk_end(PINNING);
+}
+
+static bool disk_gets(void)
+{
+	return disk[GETTING] != disk[PINNING];
+}
+
+static const char *disks_make(void)
+{
+	const char *why;
+
+	junk = mmap(NULL, SLOW_REQUEST, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (junk == MAP_FAILED)
+		return "no memory";
 	if (syscall(SYS_io_setup, 256, &aio))
 		return "no AIO";
-	return err ? "the disk cannot be written" : NULL;
+	why = disk_open(PINNING);
+	if (why) {
+		slow_end(disk_name[PINNING]);
+		return why;
+	}
+	why = disk_open(GETTING);
+	if (why) {
+		ksft_print_msg("%s: %s\n", disk_name[GETTING], why);
+		disk[GETTING] = disk[PINNING];
+		disk_end(GETTING);
+	}
+	return NULL;
 }
 
 #endif /* __COMPACT_SECTORS_H */

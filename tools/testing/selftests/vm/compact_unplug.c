@@ -12,15 +12,19 @@
  *    signal comes; and then all is as if it had never been tried;
  *  - a buffer that is registered with io_uring has left the memory that may go;
  *  - in the end the process sees all that was read for it, and all that it has
- *    written itself; a process that has forked off sees neither.
+ *    written itself; a process that has forked off sees neither, whenever it did.
+ *
+ *  - in the end nothing is isolated, missing or pinned.
  *
  * What makes it fail: pages that are moved although the I/O holds them; a page that
  * is unmapped and then copied for its own process, since somebody holds it; pages
- * that are held and shared with a child all the same; isolated pages or blocks that
- * are left so when putting memory offline fails.
+ * that are pinned and shared with a child all the same, or not pinned while a device
+ * reads into them; isolated pages or blocks that are left so when putting memory
+ * offline fails.
  *
- * A read that is not of a registered buffer and a fork at the same time do not go
- * together in Linux 6.1, see open(2); so that is not tried.
+ * Some file systems, like ext2, do not pin pages for direct I/O in Linux 6.1. With
+ * them a read and a fork at the same time do not go together, see open(2), and that
+ * is not tried.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -36,6 +40,7 @@
 #include "compact_pressure.h"
 #include "compact_pin.h"
 #include "compact_sectors.h"
+#include "compact_disturb.h"
 #include "compact_blocks.h"
 
 #define SWAP_MIB	64
@@ -48,17 +53,6 @@ static struct {
 } opt = { .seed = 1, .rounds = 3, .seconds = 10 };
 
 static bool swap;
-
-/* What came of the rounds of a line. */
-struct outcome {
-	unsigned int done;
-	unsigned int gone;	/* memory that was put offline */
-	unsigned int busy;
-	unsigned int unmapped;	/* pages that the process had to fault in */
-	unsigned int before;	/* forks that came before the data */
-	unsigned int wrong;	/* sectors */
-	const char *why;
-};
 
 static void tell(const struct outcome *out, bool good, const char *name)
 {
@@ -197,11 +191,15 @@ static bool is_movable(const void *addr)
 	return !zone || !strcmp(zone->name, "Movable");
 }
 
-static const char *buffer_register(struct buffer *buf, struct ring *ring)
+/* It is read by io_uring, which pins it for as long as it is registered, or reads. */
+static const char *buffer_ring(struct buffer *buf, struct ring *ring,
+			       bool registered)
 {
 	if (ring_open(ring, 64))
 		return "no ring";
-	if (ring_register(ring, buf->area, PAGES * cu_psize)) {
+	if (!registered) {
+		buf->disk = disk[PINNING];
+	} else if (ring_register(ring, buf->area, PAGES * cu_psize)) {
 		ring_close(ring);
 		return "the buffer cannot be registered";
 	}
@@ -223,7 +221,7 @@ static void registered_round(struct outcome *out, bool huge)
 	block = block_of(buf.area);
 	if (!is_movable(buf.area))
 		out->why = "there is no memory that may go";
-	out->why = out->why ?: buffer_register(&buf, &ring);
+	out->why = out->why ?: buffer_ring(&buf, &ring, true);
 	if (!out->why) {
 		if (is_movable(buf.area))
 			out->why = "a registered buffer stays in the way";
@@ -251,75 +249,6 @@ static void test_registered(void)
 
 /* What happens to pages while they are read into. */
 
-static bool is_mapped(const struct buffer *buf)
-{
-	__u64 pfn[PAGES];
-	unsigned int i;
-
-	if (cu_pfns(buf->area, PAGES, pfn))
-		return true;
-	for (i = 0; i < PAGES; i++)
-		if (!pfn[i])
-			return false;
-	return true;
-}
-
-static void reclaim(struct buffer *buf, struct outcome *out)
-{
-	madvise(buf->area, PAGES * cu_psize, MADV_PAGEOUT);
-	out->unmapped += !is_mapped(buf);
-}
-
-static void reclaim_then_read(struct buffer *buf, struct outcome *out)
-{
-	reclaim(buf, out);
-	out->wrong += buffer_wrong(buf, MINE);
-	buffer_write(buf, MINE);
-}
-
-static void reclaim_then_write(struct buffer *buf, struct outcome *out)
-{
-	reclaim(buf, out);
-	buffer_write(buf, MINE);
-}
-
-static void protect(struct buffer *buf, struct outcome *out)
-{
-	mprotect(buf->raw, buf->raw_len, PROT_READ);
-	out->wrong += buffer_wrong(buf, MINE);
-	mprotect(buf->raw, buf->raw_len, PROT_READ | PROT_WRITE);
-	buffer_write(buf, MINE);
-}
-
-static void move_about(struct buffer *buf, struct outcome *out)
-{
-	void *page[PAGES];
-	int node[PAGES], status[PAGES], i, to = cu_rand(&rng) % 2;
-
-	for (i = 0; i < PAGES; i++) {
-		page[i] = buf->area + i * cu_psize;
-		node[i] = to;
-	}
-	syscall(SYS_move_pages, 0, (unsigned long)PAGES, page, node, status,
-		MPOL_MF_MOVE);
-	cu_compact();
-	out->wrong += buffer_wrong(buf, MINE);
-	buffer_write(buf, MINE);
-}
-
-struct disturbance {
-	const char *name;
-	void (*todo)(struct buffer *buf, struct outcome *out);
-	bool unmaps;	/* pages that are not huge */
-};
-
-static const struct disturbance disturbances[] = {
-	{ "reclaimed, read and written", reclaim_then_read, true },
-	{ "reclaimed and written", reclaim_then_write, true },
-	{ "write-protected for a while", protect, false },
-	{ "moved, or not", move_about, false },
-};
-
 static void disturbed_round(struct outcome *out,
 			    const struct disturbance *what, bool huge)
 {
@@ -330,6 +259,8 @@ static void disturbed_round(struct outcome *out,
 		out->why = "no memory";
 		return;
 	}
+	if (what->unmaps)
+		buf.disk = disk[GETTING];
 	drain_batches();
 	out->why = reads_begin(&buf, 200);
 	for (i = 0; i < 3 && !out->why; i++) {
@@ -349,8 +280,8 @@ static void test_disturbed(const struct disturbance *what)
 	char name[96];
 
 	snprintf(name, sizeof(name), "while it is read into: %s", what->name);
-	if (what->unmaps && !swap) {
-		ksft_test_result_skip("%s: no swap\n", name);
+	if (what->unmaps && (!swap || !disk_gets())) {
+		ksft_test_result_skip("%s: no swap, or no ext2\n", name);
 		return;
 	}
 	for (i = 0; i < opt.rounds && !out.why; i++)
@@ -358,7 +289,7 @@ static void test_disturbed(const struct disturbance *what)
 	tell(&out, out.unmapped || !what->unmaps, name);
 }
 
-/* Forks: before the read begins, or with a registered buffer at any time. */
+/* Forks: before the read begins, or at any time if the buffer is pinned. */
 
 struct sibling {
 	pid_t pid;
@@ -419,7 +350,15 @@ static const char *sibling_end(struct sibling *child)
 	return status ? "a child sees what is not for it" : NULL;
 }
 
-static void fork_round(struct outcome *out, bool huge, bool early)
+enum { EARLY, REGISTERED, PINNED, NR_FORKS };
+
+static const char * const fork_name[NR_FORKS] = {
+	[EARLY] = "a fork before the read",
+	[REGISTERED] = "a fork during the read, of a registered buffer",
+	[PINNED] = "a fork during the read, of a buffer that is not registered",
+};
+
+static void fork_round(struct outcome *out, bool huge, int how)
 {
 	struct sibling child;
 	struct buffer buf;
@@ -429,13 +368,13 @@ static void fork_round(struct outcome *out, bool huge, bool early)
 		out->why = "no memory";
 		return;
 	}
-	if (early)
+	if (how == EARLY)
 		out->why = sibling_begin(&child, &buf, out);
 	else
-		out->why = buffer_register(&buf, &ring);
+		out->why = buffer_ring(&buf, &ring, how == REGISTERED);
 	if (!out->why)
 		out->why = reads_begin(&buf, 200);
-	if (!early && !out->why)
+	if (how != EARLY && !out->why)
 		out->why = sibling_begin(&child, &buf, out);
 	if (!out->why) {
 		buffer_write(&buf, MINE);
@@ -450,15 +389,60 @@ static void fork_round(struct outcome *out, bool huge, bool early)
 	buffer_end(&buf);
 }
 
-static void test_fork(bool early)
+static void test_fork(int how)
 {
 	struct outcome out = { 0 };
 	unsigned long i;
 
 	for (i = 0; i < 2 * opt.rounds && !out.why; i++)
-		fork_round(&out, i & 1, early);
-	tell(&out, out.before, early ? "a fork before the read" :
-				 "a fork during the read, of a registered buffer");
+		fork_round(&out, i & 1, how);
+	tell(&out, out.before, fork_name[how]);
+}
+
+/* Who gives back a page does so soon after it is known that the data is there. */
+static bool wait_unpinned(long pins)
+{
+	long end = cu_now_ms() + IO_MS;
+
+	while (pins_left() != pins && cu_now_ms() < end)
+		cu_sleep_ms(20);
+	return pins_left() == pins;
+}
+
+#define PAGE_SECTORS	8
+
+/* In pieces, each of which pins the page for itself, and all but one let go at once. */
+static void pieces_round(struct outcome *out)
+{
+	struct iovec iov[PAGE_SECTORS];
+	struct buffer buf;
+	int i;
+
+	if (buffer_make(&buf, 0, false)) {
+		out->why = "no memory";
+		return;
+	}
+	for (i = 0; i < PAGE_SECTORS; i++) {
+		iov[i].iov_base = sector_of(&buf, i);
+		iov[i].iov_len = SECTOR;
+	}
+	if (preadv(disk[PINNING], iov, PAGE_SECTORS, 0) != PAGE_SECTORS * SECTOR)
+		out->why = "a read fails";
+	for (i = 0; i < PAGE_SECTORS; i++)
+		out->wrong += !sector_ok(sector_of(&buf, i), tag_of(READ, 0, i));
+	out->done++;
+	buffer_end(&buf);
+}
+
+static void test_pieces(void)
+{
+	struct outcome out = { 0 };
+	long pins = pins_left();
+	unsigned long i;
+
+	for (i = 0; i < opt.rounds && !out.why; i++)
+		pieces_round(&out);
+	tell(&out, wait_unpinned(pins), "a read in pieces lets go of its page");
 }
 
 /* All of it, at random, while memory is compacted. */
@@ -477,8 +461,8 @@ static void random_round(struct outcome *out)
 	}
 	if (cu_chance(&rng, 30))
 		out->why = sibling_begin(&child, &buf, out);
-	else if (cu_chance(&rng, 40))
-		out->why = buffer_register(&buf, &ring);
+	else if (cu_chance(&rng, 60))
+		out->why = buffer_ring(&buf, &ring, cu_chance(&rng, 50));
 	if (!out->why)
 		out->why = reads_begin(&buf, 40 + cu_rand(&rng) % 160);
 	if (!out->why && buf.ring && cu_chance(&rng, 60))
@@ -530,10 +514,11 @@ static void test_random(void)
 }
 
 /* In the end, nothing is left of all this. */
-static void test_rest(long reports, unsigned long free)
+static void test_rest(long reports, long pins, unsigned long free)
 {
 	struct free_audit audit;
 	unsigned long after;
+	bool unpinned;
 	long isolated;
 
 	isolated = isolated_pages();
@@ -541,12 +526,14 @@ static void test_rest(long reports, unsigned long free)
 	after = node_free(0) + node_free(NODE);
 	if (free_audit(&audit))
 		ksft_print_msg("no module to audit the free lists\n");
+	unpinned = wait_unpinned(pins);
 	ksft_print_msg("isolated %ld, below zero %ld, free %lu of %lu, unequal %ld, bad %ld\n",
 		       isolated, reports, after, free, audit.unequal,
 		       audit.bad);
-	ksft_test_result(!isolated && !reports && !audit.unequal &&
+	ksft_print_msg("pinned %ld of %ld\n", pins_left(), pins);
+	ksft_test_result(!isolated && !reports && !audit.unequal && unpinned &&
 			 !audit.bad && after + NOISE > free,
-			 "no page is isolated, lost or counted twice\n");
+			 "no page is isolated, pinned, lost or counted twice\n");
 }
 
 /* Is there memory that may go? */
@@ -573,22 +560,22 @@ int main(int argc, char **argv)
 {
 	char swap_disk[32];
 	unsigned long free;
+	long reports, pins;
 	const char *why;
-	long reports;
 	size_t i;
 
 	cu_init();
 	cu_parse(argc, argv, &opt.seed, options);
 	ksft_print_header();
-	slow_seed = opt.seed;	/* the disk's contents come of it */
+	slow_seed = opt.seed;	/* the disks' contents come of it */
 	why = scene_set("madvise");
 	if (!why && !block_there())
 		why = "no memory of node 1 may go";
 	if (!why)
-		why = disk_make();
+		why = disks_make();
 	if (why)
 		ksft_exit_skip("%s\n", why);
-	ksft_set_plan(8 + ARRAY_SIZE(disturbances));
+	ksft_set_plan(7 + NR_FORKS + ARRAY_SIZE(disturbances));
 	ksft_print_msg("seed %llu\n", opt.seed);
 	cu_rng_seed(&rng, opt.seed);
 	why = dev_zram(swap_disk, sizeof(swap_disk), SWAP_MIB) ?:
@@ -597,6 +584,7 @@ int main(int argc, char **argv)
 	if (!race_there())
 		ksft_print_msg("no module to delay functions\n");
 	reports = isolated_reports();
+	pins = pins_left();
 	free = node_free(0) + node_free(NODE);
 
 	test_offline(false);
@@ -605,12 +593,13 @@ int main(int argc, char **argv)
 	test_registered();
 	for (i = 0; i < ARRAY_SIZE(disturbances); i++)
 		test_disturbed(&disturbances[i]);
-	test_fork(true);
-	test_fork(false);
+	for (i = 0; i < NR_FORKS; i++)
+		test_fork(i);
+	test_pieces();
 	test_random();
 	if (swap)
 		swapoff(swap_disk);
-	test_rest(reports, free);
-	slow_close(disk);
+	test_rest(reports, pins, free);
+	disks_end();
 	ksft_finished();
 }
