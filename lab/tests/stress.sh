@@ -1,20 +1,24 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# usage: stress.sh MINUTES SEED MEBIBYTES
+# usage: stress.sh MINUTES SEED MEBIBYTES [STRESSOR...]
 #
 # The guest's part of lab/stress: stress-ng makes the load, and for as long as it
 # runs one loop for each door asks for compaction, takes memory or a CPU away and
 # brings it back, or runs into a limit; one program keeps memory of all kinds, merged
 # by ksmd for one, and looks whether it is what it was; another one holds pages for
 # I/O and looks whether they stay. MEBIBYTES is what the balloon leaves when it is
-# empty. TAP on standard output.
+# empty; STRESSORs are stress-ng's, one instance of each besides those that are
+# always there. TAP on standard output.
 
 . ./monitor.sh
 
 minutes=$1
 seed=$2
 memory=$3
+shift 3
+stressors=
+for name; do stressors="$stressors --$name 1"; done
 vm=/proc/sys/vm
 nodes=/sys/devices/system/node
 cpu=/sys/devices/system/cpu/cpu1/online
@@ -47,7 +51,7 @@ door() { # SECONDS COMMAND...
 }
 
 grow_and_shrink() {
-	echo $((RANDOM % 64)) > $vm/nr_hugepages
+	echo $((RANDOM % 192)) > $vm/nr_hugepages
 }
 
 contiguous() {
@@ -133,13 +137,16 @@ stop_all() {
 	done
 }
 
+# The load fills the CPUs; who asks for compaction, and who watches, has priority over it.
 load() {
-	start load ./ld-linux-x86-64.so.2 --library-path /job ./stress-ng \
+	# shellcheck disable=SC2086
+	start load sh -c 'renice -n 2 -p $$ && exec "$@"' sh \
+		./ld-linux-x86-64.so.2 --library-path /job ./stress-ng \
 		--timeout "${minutes}m" \
 		--temp-path /tmp --seed "$seed" --verify --oomable --metrics-brief \
 		--vm 2 --vm-bytes 40% --vm-madvise hugepage \
 		--fault 1 --fork 1 --fork-vm --mremap 1 --mremap-bytes 64M \
-		--mmaphuge 1 --madvise 1 --mlock 1 --mmapfork 1
+		--mmaphuge 1 --madvise 1 --mlock 1 $stressors
 	# the first wrong byte is the end of it
 	while ! ended load; do
 		for name in keep held; do

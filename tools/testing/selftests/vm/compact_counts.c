@@ -169,7 +169,7 @@ static void give_back_all(void)
 	madvise(area, area_pages * cu_psize, MADV_DONTNEED);
 	/* Clean cache goes too, so that it cannot go in between. */
 	sync();
-	cu_write_text("/proc/sys/vm/drop_caches", "3");
+	cu_drop_caches();
 	run_compaction();
 	cu_sleep_ms(100);
 }

@@ -350,7 +350,7 @@ static long used_pages(void)
 	int z;
 
 	sync();
-	cu_write_text("/proc/sys/vm/drop_caches", "3");
+	cu_drop_caches();
 	cu_sleep_ms(100);
 	drain_lru();
 	cu_read_zones(&zones);

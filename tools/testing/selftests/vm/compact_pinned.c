@@ -526,7 +526,7 @@ static long free_pages(void)
 	long free = 0;
 	int i;
 
-	cu_write_text("/proc/sys/vm/drop_caches", "3");
+	cu_drop_caches();
 	cu_read_zones(&zones);
 	for (i = 0; i < zones.nr; i++)
 		free += zones.zone[i].free + zones.zone[i].pcp;

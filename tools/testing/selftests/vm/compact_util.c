@@ -2,6 +2,7 @@
 /*
  * Helpers of the memory compaction tests, see compact_util.h.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -293,6 +294,26 @@ long cu_swap_knob(const char *path, long val)
 int cu_compact(void)
 {
 	return cu_write_text(CU_COMPACT, "1");
+}
+
+/*
+ * Clean page cache and what only caches refer to; then the free objects of slabs, which
+ * KASAN keeps from use for a long time: to shrink a cache is to have it let go of them.
+ */
+void cu_drop_caches(void)
+{
+	DIR *slabs = opendir("/sys/kernel/slab");
+	struct dirent *entry;
+	char path[300];
+
+	cu_write_text("/proc/sys/vm/drop_caches", "3");
+	while (slabs && (entry = readdir(slabs))) {
+		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink",
+			 entry->d_name);
+		cu_write_text(path, "1");
+	}
+	if (slabs)
+		closedir(slabs);
 }
 
 static const char *counter_text(struct counter_file *file)

@@ -101,6 +101,7 @@ int cu_write_long(const char *path, long val);
 long cu_read_long(const char *path);
 long cu_swap_knob(const char *path, long val);
 int cu_compact(void);
+void cu_drop_caches(void);
 
 long cu_vmstat(const char *name);
 unsigned long cu_meminfo(const char *name);
