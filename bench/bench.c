@@ -203,12 +203,27 @@ static void parse(int argc, char **argv, struct scene *scene)
 		usage();
 }
 
+static void report_plan(const struct plan *plan, size_t attainable)
+{
+	/* what was made is free or in use as a huge page */
+	long huge = cu_read_long("/proc/sys/vm/nr_hugepages");
+	char name[32];
+	size_t i;
+
+	if (huge > 0)
+		row("plan", plan_cost(plan, huge));
+	row("plan_attainable", plan_cost(plan, attainable));
+	for (i = 1; i <= PARTS; i++) {
+		snprintf(name, sizeof(name), "part%zu_plan", i);
+		row(name, plan_cost(plan, part_of(attainable, i)));
+	}
+}
+
 static void measure(struct scene *scene, char **words)
 {
 	const struct demand_kind *demand = demand_by(words[2]);
 	struct plan plan;
 	size_t attainable;
-	long huge;
 
 	if (take_snapshot(scene, &plan))
 		die("cannot read the page flags");
@@ -217,11 +232,7 @@ static void measure(struct scene *scene, char **words)
 	read_counters();
 	demand->make(scene, words[3], attainable);
 	report_counters();
-	/* what was made is free or in use as a huge page */
-	huge = cu_read_long("/proc/sys/vm/nr_hugepages");
-	if (huge > 0)
-		row("plan", plan_cost(&plan, huge));
-	row("plan_attainable", plan_cost(&plan, attainable));
+	report_plan(&plan, attainable);
 	plan_end(&plan);
 }
 

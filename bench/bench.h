@@ -47,6 +47,14 @@ struct demand_kind {
 extern const struct scene_kind scene_kinds[];
 extern const struct demand_kind demand_kinds[];
 
+/* A demand is looked at in so many parts of what there could be. */
+#define PARTS	10
+
+static inline size_t part_of(size_t attainable, size_t part)
+{
+	return attainable * part / PARTS;
+}
+
 void die(const char *what);
 void row(const char *metric, double value);
 /* p50, p90, p99 and the largest, and each tenth for a plot. Sorts the values. */

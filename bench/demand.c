@@ -38,6 +38,27 @@ static long moved(void)
 }
 
 /*
+ * What the first tenth of what there could be has cost, the first two, and so on, as
+ * far as it went: the last ones cost the most, and one kernel may make more than another.
+ */
+static void row_parts(const size_t *at, const long *moves, size_t nr_took,
+		      size_t made, size_t attainable)
+{
+	static __u64 part[MAX_HUGE];
+	char name[32];
+	size_t i, nr;
+
+	for (i = 1; i <= PARTS && made >= part_of(attainable, i); i++) {
+		for (nr = 0; nr < nr_took && at[nr] <= part_of(attainable, i); nr++)
+			part[nr] = took[nr];
+		snprintf(name, sizeof(name), "part%zu", i);
+		row_spread(name, part, nr);
+		snprintf(name, sizeof(name), "part%zu_moved", i);
+		row(name, nr ? moves[nr - 1] : 0);
+	}
+}
+
+/*
  * One huge page after the other. Those that needed compaction are told apart from
  * those that were there, and from attempts that failed.
  */
@@ -45,12 +66,13 @@ static void hugetlb_one(struct scene *scene, const char *param,
 			size_t attainable)
 {
 	static __u64 vain[MAX_HUGE];
+	static size_t at[MAX_HUGE];
+	static long moves[MAX_HUGE];
 	size_t nr_took = 0, nr_vain = 0, in_a_row = 0;
 	size_t enough = *param == '-' ? VAIN : strtoul(param, NULL, 10);
-	long nr = 0;
+	long nr = 0, start = moved();
 
 	(void)scene;
-	(void)attainable;
 	while (in_a_row < enough && nr_took + nr_vain < MAX_HUGE) {
 		long before = moved();
 		__u64 ns = now_ns();
@@ -60,8 +82,11 @@ static void hugetlb_one(struct scene *scene, const char *param,
 		if (cu_read_long(NR_HUGE) > nr) {
 			nr++;
 			in_a_row = 0;
-			if (moved() > before)
+			if (moved() > before) {
+				at[nr_took] = nr;
+				moves[nr_took] = moved() - start;
 				took[nr_took++] = ns;
+			}
 		} else {
 			in_a_row++;
 			vain[nr_vain++] = ns;
@@ -69,6 +94,7 @@ static void hugetlb_one(struct scene *scene, const char *param,
 	}
 	row("made", nr);
 	row("compacted_for", nr_took);
+	row_parts(at, moves, nr_took, nr, attainable);
 	row_spread("ns", took, nr_took);
 	if (in_a_row) {
 		row("vain_first_ns", vain[nr_vain - in_a_row]);
@@ -205,6 +231,36 @@ static size_t huge_free(void)
 	return cu_huge_free(&zones);
 }
 
+/*
+ * The kernel's own demand: page tables, which cannot move, as many MiB as the parameter
+ * says. First some huge pages are made, so that compaction has seen the memory, and
+ * given back. How many of them are left when the kernel has what it wants?
+ */
+static void fixed(struct scene *scene, const char *param, size_t attainable)
+{
+	size_t huge = cu_psize << cu_huge_order(), before, i;
+	size_t nr = (strtoul(param, NULL, 10) << 20) / cu_psize;
+	char *area;
+	__u64 ns;
+
+	(void)scene;
+	cu_write_text(THP "enabled", "never");
+	cu_write_long(NR_HUGE, attainable / 2);
+	cu_write_long(NR_HUGE, 0);
+	area = mmap(NULL, nr * huge, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS |
+		    MAP_NORESERVE, -1, 0);
+	if (area == MAP_FAILED)
+		die("no address space");
+	before = huge_free();
+	ns = now_ns();
+	/* a table for each, and no page but the one of zeros */
+	for (i = 0; i < nr; i++)
+		madvise(area + i * huge, cu_psize, MADV_POPULATE_READ);
+	row("table_ns", (double)(now_ns() - ns) / nr);
+	row("free_before", before);
+	row("kept", before ? (double)huge_free() / before : 0);
+}
+
 /* The whole machine, by an administrator's hand. */
 static void whole(struct scene *scene, const char *param, size_t attainable)
 {
@@ -330,6 +386,7 @@ const struct demand_kind demand_kinds[] = {
 	{ "hugetlb-all", hugetlb_all },
 	{ "thp", thp },
 	{ "order", small_order },
+	{ "fixed", fixed },
 	{ "whole", whole },
 	{ "proactive", proactive },
 	{ "none", none },
