@@ -32,6 +32,9 @@
 /* Full sources in a row that are not worth it, after which no others are tried. */
 #define MAX_FULL_LEFT	64
 
+/* Ranges that have been completed in vain, after which whole blocks are emptied. */
+#define MAX_RANGES	16
+
 /*
  * What is in the way for good, or for long. Other pages may only be busy, or not be for
  * this caller to move.
@@ -69,10 +72,22 @@ static void release_target(struct compact_control *cc)
 	target->start_pfn = target->end_pfn;
 }
 
+/* Is it a page of less than a block that is wanted? */
+static bool is_small(struct compact_control *cc)
+{
+	return cc->order >= 0 && cc->order < pageblock_order;
+}
+
 /* It has to leave some pages alone that others could move. */
 static bool is_weak(struct compact_control *cc)
 {
 	return cc->mode == MIGRATE_ASYNC || !(cc->gfp_mask & __GFP_FS);
+}
+
+/* Was it only a range of the block, and did all of it move? Then others may do as well. */
+static bool range_is_done(struct compact_control *cc)
+{
+	return cc->cheapest.range && !cc->failed_last;
 }
 
 static void release_source(struct compact_control *cc)
@@ -82,12 +97,14 @@ static void release_source(struct compact_control *cc)
 	if (!cc->cheapest.source)
 		return;
 	cc->cheapest.source = false;
-	if (cc->migrate_pfn < cc->source.end_pfn)
+	if (cc->migrate_pfn < cc->source.end_pfn || range_is_done(cc))
 		how = COMPACT_BLOCK_AS_IT_IS;
 	else if (cc->failed_last & SPOILS)
 		how = COMPACT_BLOCK_SPOILED;
 	else if (is_weak(cc))
 		how = COMPACT_BLOCK_PASSED;
+	else if (cc->cheapest.range)
+		how = COMPACT_BLOCK_RANGE_FAILED;
 	compact_index_release(cc->zone, cc->source.start_pfn, how);
 }
 
@@ -104,27 +121,79 @@ static bool cheapest_end(struct compact_control *cc)
  * blocks of other types hold movable pages too, and one that is parked can hold enough
  * in a row for an order that is smaller. Parked blocks are also to be tried by those
  * who have been told to leave nothing out. Full ones cost the most and come last, and
- * where they are in use as huge pages it is no use to go through them all. Nobody need
- * try more blocks than there are, however fast others fill what has been emptied.
+ * where they are in use as huge pages it is no use to go through them all.
  */
-static bool claim_source(struct compact_control *cc, struct compact_claim *claim)
+static struct compact_wish make_wish(struct compact_control *cc)
 {
 	bool movable = cc->order < 0 || cc->migratetype == MIGRATE_MOVABLE;
-	bool small = cc->order >= 0 && cc->order < pageblock_order;
 	bool may_wait = cc->mode != MIGRATE_ASYNC;
-	const struct compact_wish wish = {
+
+	return (struct compact_wish) {
 		.began = cc->cheapest.began,
 		.weak = is_weak(cc),
 		.from = cc->cheapest.from,
 		.ring = movable ? COMPACT_RING_MOVABLE : COMPACT_RING_OTHER,
 		.both = may_wait,
-		.parked = (small && may_wait) || cc->from_the_ends,
+		.parked = (is_small(cc) && may_wait) || cc->from_the_ends,
 		.full = may_wait && cc->cheapest.full_left < MAX_FULL_LEFT,
 	};
+}
+
+/* Nobody need try more than there are, however fast others fill what has been emptied. */
+static bool claim_source(struct compact_control *cc, struct compact_claim *claim)
+{
 	unsigned long blocks = cc->zone->spanned_pages >> pageblock_order;
+	const struct compact_wish wish = make_wish(cc);
 
 	return cc->cheapest.tries++ <= blocks &&
 	       compact_index_claim_source(cc->zone, &wish, claim);
+}
+
+/*
+ * Of blocks that are of the right type; and if it is for what cannot move, of those for
+ * movable pages that are spoiled already, if the run may empty these: there, it may have
+ * what is freed.
+ */
+static bool claim_range(struct compact_control *cc, struct compact_claim *claim)
+{
+	struct compact_wish wish = make_wish(cc);
+
+	if (cc->cheapest.ranges++ == MAX_RANGES)
+		return false;
+	if (compact_claim_range(cc, cc->migratetype, &wish, claim))
+		return true;
+	wish.ring = COMPACT_RING_PARKED;
+	return cc->migratetype != MIGRATE_MOVABLE && cc->mode != MIGRATE_ASYNC &&
+	       compact_claim_range(cc, MIGRATE_MOVABLE, &wish, claim);
+}
+
+/*
+ * An allocation that waits for one small page has enough with one range of a block. It
+ * may be moved out of a block that is fuller than most, so into any other.
+ */
+static bool next_range(struct compact_control *cc)
+{
+	struct compact_claim claim;
+
+	if (!cc->capture || !is_small(cc) || !cc->order ||
+	    cc->cheapest.ranges > MAX_RANGES)
+		return false;
+	while (claim_range(cc, &claim)) {
+		if (compact_source_suitable(cc, &claim.block)) {
+			cc->source = claim.block;
+			cc->cheapest.source = true;
+			cc->cheapest.range = true;
+			cc->cheapest.free_limit = pageblock_nr_pages;
+			cc->cheapest.parked_limit = pageblock_nr_pages;
+			return true;
+		}
+		compact_index_release(cc->zone, claim.block.start_pfn,
+				      COMPACT_BLOCK_PASSED);
+	}
+	if (cc->cheapest.range)
+		release_target(cc);
+	cc->cheapest.range = false;
+	return false;
 }
 
 /*
@@ -153,11 +222,10 @@ static void set_source(struct compact_control *cc, const struct compact_claim *c
  */
 static bool leave_spoiled(struct compact_control *cc, const struct compact_claim *claim)
 {
-	bool small = cc->order >= 0 && cc->order < pageblock_order, spoiled;
-	bool whole = cc->order >= 0 || cc->whole_blocks;
+	bool whole = cc->order >= 0 || cc->whole_blocks, spoiled;
 	int idx;
 
-	if (small || (claim->free && (!claim->suspect || !whole)))
+	if (is_small(cc) || (claim->free && (!claim->suspect || !whole)))
 		return false;
 	idx = compact_scan_begin();
 	spoiled = compact_source_suitable(cc, &cc->source) &&
@@ -177,6 +245,8 @@ static bool cheapest_next_source(struct compact_control *cc)
 	struct compact_claim claim;
 
 	release_source(cc);
+	if (next_range(cc))
+		return true;
 	while (claim_source(cc, &claim)) {
 		if (compact_source_suitable(cc, &claim.block)) {
 			set_source(cc, &claim);

@@ -9,6 +9,7 @@
  *			 release, passed	no run that has begun before that, unless
  *						it may do more
  *			 release, failed	no run that has begun before that
+ *			 release, range failed	the same, but if it is parked it stays so
  *			 release, spoiled	parked: nobody, for a while
  *
  * The index counts the failures, and a block that could not be emptied keeps the count
@@ -72,8 +73,8 @@ static void park(struct compact_entry *entry)
 }
 
 /* Has anybody who could do as much tried to empty it since the run began? */
-static bool tried(struct zone *zone, const struct compact_entry *entry,
-		  const struct compact_wish *wish)
+bool compact_index_tried(struct zone *zone, const struct compact_entry *entry,
+			 const struct compact_wish *wish)
 {
 	u32 failed = zone->compaction.index.failed;
 
@@ -108,7 +109,8 @@ static void unpark(struct zone *zone, enum compact_ring ring,
 		entry = compact_index_entry(zone, block);
 		/* the next one comes first next time */
 		index->first[ring][bucket] = entry->next;
-		if (!park_is_over(entry) || tried(zone, entry, wish))
+		if (!park_is_over(entry) ||
+		    compact_index_tried(zone, entry, wish))
 			continue;
 		entry->parked = 0;
 		compact_index_file(zone, entry, block);
@@ -147,7 +149,7 @@ static struct compact_entry *best_of_bucket(struct zone *zone,
 		next = entry->next;
 		passed++;
 		if (entry->free > free_limit ||
-		    (source && tried(zone, entry, source)))
+		    (source && compact_index_tried(zone, entry, source)))
 			continue;
 		compact_index_file(zone, entry, block);
 		if (entry->ring != ring)
@@ -163,8 +165,9 @@ static struct compact_entry *best_of_bucket(struct zone *zone,
 	return best;
 }
 
-static bool take(struct zone *zone, struct compact_entry *entry, u32 number,
-		 struct compact_claim *claim)
+/* It is in the caller's hands after that. False if there is none. */
+bool compact_index_take(struct zone *zone, struct compact_entry *entry, u32 number,
+			struct compact_claim *claim)
 {
 	struct compact_block *block = &claim->block;
 
@@ -226,8 +229,8 @@ static bool claim_emptiest(struct zone *zone, enum compact_ring ring,
 		other = emptiest_of_ring(zone, other_kind[ring], wish,
 					 &other_number);
 	if (other && (!entry || other->free > entry->free))
-		return take(zone, other, other_number, claim);
-	return take(zone, entry, number, claim);
+		return compact_index_take(zone, other, other_number, claim);
+	return compact_index_take(zone, entry, number, claim);
 }
 
 /* Have the parked blocks room for as many pages as a full one has? */
@@ -270,7 +273,7 @@ static bool claim_full(struct zone *zone, const struct compact_wish *wish,
 	    !has_parked_room(zone))
 		return false;
 	entry = best_of_bucket(zone, ring, COMPACT_FULL, wish, 0, &number);
-	return take(zone, entry, number, claim);
+	return compact_index_take(zone, entry, number, claim);
 }
 
 /* Who has come to the full ones need not look again whether there are others. */
@@ -352,7 +355,7 @@ static bool claim_worth(struct zone *zone, enum compact_ring ring,
 		entry = best_of_bucket(zone, ring, bucket, NULL, free_limit,
 				       &number);
 		if (entry)
-			return take(zone, entry, number, claim);
+			return compact_index_take(zone, entry, number, claim);
 		end = bucket;
 	}
 	return false;
@@ -371,7 +374,7 @@ static bool claim_fuller(struct zone *zone, enum compact_ring ring,
 		entry = best_of_bucket(zone, ring, bucket, NULL, free_limit,
 				       &number);
 		if (entry)
-			return take(zone, entry, number, claim);
+			return compact_index_take(zone, entry, number, claim);
 		if (++looks == LOOKS)
 			break;
 	}
@@ -444,7 +447,8 @@ bool compact_index_claim_target_at(struct zone *zone, unsigned long pfn,
 		      entry->free <= limit->parked) ||
 		     (entry->ring == COMPACT_RING_MOVABLE &&
 		      entry->free <= limit->free)))
-			found = take(zone, entry, pfn >> pageblock_order, claim);
+			found = compact_index_take(zone, entry,
+						   pfn >> pageblock_order, claim);
 		spin_unlock_irqrestore(&zone->lock, flags);
 	}
 	compact_scan_end(idx);

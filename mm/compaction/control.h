@@ -50,7 +50,8 @@ struct compact_block {
  *	went on from where an earlier run stopped, and whether it goes its own way
  * @cheapest: the cheapest-first policy's beginning and how many blocks it has tried,
  *	the bucket of the last, what may be filled, how many targets in a row have
- *	given nothing, how many full sources in a row it has left alone, what it has
+ *	given nothing, how many full sources in a row it has left alone, how many ranges
+ *	smaller than a block it has asked for and whether @source is one, what it has
  *	claimed, and whether others had claims when there was none left
  * @freepages: free pages taken from the buddy lists, by order, not prepared
  * @spare: prepared order-0 pages that migration handed back
@@ -106,6 +107,8 @@ struct compact_control {
 		unsigned int parked_limit;
 		unsigned int barren;
 		unsigned int full_left;
+		unsigned int ranges;
+		bool range;
 		bool source;
 		bool target;
 		bool missed;

@@ -452,7 +452,7 @@ static struct kunit_case index_test_cases[] = {
 static struct kunit_suite index_test_suite = {
 	.name = "compaction-index",
 	.suite_init = test_take_halves,
-	.suite_exit = test_give_halves,
+	.suite_exit = test_give_taken,
 	.test_cases = index_test_cases,
 };
 

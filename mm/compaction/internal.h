@@ -24,7 +24,7 @@
  * why.c counts what could not be moved, and why. contig.c walks a given range
  * with the same scanner for alloc_contig_range(); movable.c is how a driver
  * says that a page of its own may move; offline.c keeps memory from going offline
- * under a scanner.
+ * under a scanner. range.c finds what to empty if less than a block is wanted.
  *
  * Choosing a block and working on it are kept apart: source.c and target.c are
  * given a block and never ask where it came from, and a policy in cheapest.c or
@@ -48,7 +48,8 @@
  *
  *   lruvec->lru_lock	to unlink a batch of pages from its LRU lists
  *   zone->lock		to take free pages and to give them back, and to look
- *			at entries of the index, a few of each bucket
+ *			at entries of the index, a few of each bucket, or at the
+ *			other halves of a few free pages (range.c, for some more)
  *
  * Neither is held across a call into migration, which takes the page lock and,
  * below it, the rmap locks. Dropping a page reference can take lru_lock, so no
@@ -167,6 +168,7 @@ enum compact_block_end {
 	COMPACT_BLOCK_AS_IT_IS,		/* to be chosen again, by anybody */
 	COMPACT_BLOCK_PASSED,		/* by a run that begins later or may do more */
 	COMPACT_BLOCK_FAILED,		/* by a run that begins later */
+	COMPACT_BLOCK_RANGE_FAILED,	/* the same, and it stays parked if it was */
 	COMPACT_BLOCK_SPOILED,		/* by nobody, for a while */
 };
 
@@ -215,6 +217,10 @@ struct compact_claim {
 	bool suspect;
 };
 
+bool compact_index_tried(struct zone *zone, const struct compact_entry *entry,
+			 const struct compact_wish *wish);
+bool compact_index_take(struct zone *zone, struct compact_entry *entry, u32 number,
+			struct compact_claim *claim);
 u32 compact_index_begin(struct zone *zone);
 bool compact_index_claim_source(struct zone *zone, const struct compact_wish *wish,
 				struct compact_claim *claim);
@@ -228,6 +234,10 @@ bool compact_index_worth_scanning(struct zone *zone,
 				  const struct compact_limit *limit);
 void compact_index_release(struct zone *zone, unsigned long pfn,
 			   enum compact_block_end how);
+
+/* range.c */
+bool compact_claim_range(struct compact_control *cc, int migratetype,
+			 const struct compact_wish *wish, struct compact_claim *claim);
 
 /* index_check.c */
 #ifdef CONFIG_COMPACTION_INDEX_CHECK

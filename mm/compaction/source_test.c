@@ -291,6 +291,47 @@ static const struct movable_operations driver_ops = {
 	.putback_page	= driver_putback,
 };
 
+/* Returns @pfn if so many pages from there on are on LRU lists that a scan looks up. */
+static unsigned long row_of_pages(unsigned long pfn)
+{
+	unsigned long i;
+
+	if (pageblock_end_pfn(pfn) - pfn < COMPACT_CLUSTER_MAX)
+		return 0;
+	for (i = 0; i < COMPACT_CLUSTER_MAX; i++)
+		if (!PageLRU(pfn_to_page(pfn + i)))
+			return 0;
+	return pfn;
+}
+
+/* What it has taken until it notices is isolated like any batch, and to be put back. */
+static void killed_task_has_a_batch(struct kunit *test)
+{
+	struct source_test *st = test->priv;
+	unsigned long isolated = test_nr_isolated(), pfn = 0;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < NR_PAGES && !pfn; i++)
+		pfn = row_of_pages(page_to_pfn(test_file_page(test, st->file, i)));
+	if (!pfn)
+		kunit_skip(test, "no row of the file's pages");
+	st->cc.migrate_pfn = pfn;
+	test_set_killed(true);
+	ret = isolate_source(&st->cc, pageblock_end_pfn(pfn));
+	test_set_killed(false);
+
+	KUNIT_EXPECT_EQ(test, ret, -EINTR);
+	KUNIT_EXPECT_GT(test, st->cc.nr_migratepages, 0);
+	KUNIT_EXPECT_EQ(test, test_nr_isolated(),
+			isolated + st->cc.nr_migratepages);
+	put_back(&st->cc);
+	lru_add_drain();
+	KUNIT_EXPECT_EQ(test, test_nr_isolated(), isolated);
+	for (i = 0; i < NR_PAGES; i++)
+		KUNIT_EXPECT_TRUE(test, PageLRU(test_file_page(test, st->file, i)));
+}
+
 static void takes_pages_of_drivers(struct kunit *test)
 {
 	struct source_test *st = test->priv;
@@ -436,6 +477,7 @@ static struct kunit_case source_test_cases[] = {
 	KUNIT_CASE(async_leaves_locked_dirty_pages),
 	KUNIT_CASE(only_sync_takes_what_must_be_written),
 	KUNIT_CASE(takes_batches),
+	KUNIT_CASE(killed_task_has_a_batch),
 	KUNIT_CASE(takes_pages_of_drivers),
 	{ }
 };

@@ -11,6 +11,7 @@
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/page-isolation.h>
+#include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
 #include "internal.h"
 
@@ -55,52 +56,63 @@ static inline void test_free_pages(unsigned long pfn, unsigned long nr)
 	drain_all_pages(zone);
 }
 
-static inline bool test_half_is_free(unsigned int type)
+static inline bool test_is_free(unsigned int order, unsigned int type)
 {
 	struct zone *zone;
 
 	for_each_populated_zone(zone)
-		if (!free_area_empty(&zone->free_area[pageblock_order - 1], type))
+		if (!free_area_empty(&zone->free_area[order], type))
 			return true;
 	return false;
 }
 
-#define TEST_MAX_HALVES	64
-static LIST_HEAD(test_halves);
+#define TEST_MAX_TAKEN	64
+static LIST_HEAD(test_taken);
 
-/*
- * A block of which the machine happens to use a page or two would be chosen before the
- * tests' own. It has half of it free in one piece; these are taken for as long as the
- * suite takes.
- */
-static inline int test_take_halves(struct kunit_suite *suite)
+/* For as long as a test or a suite takes, there are no free pages of an order and type. */
+static inline int test_take_free(unsigned int order, unsigned int type)
 {
 	static const gfp_t flags[MIGRATE_PCPTYPES] = {
 		[MIGRATE_MOVABLE] = __GFP_MOVABLE,
 		[MIGRATE_RECLAIMABLE] = __GFP_RECLAIMABLE,
 	};
-	unsigned int type, nr = 0;
+	unsigned int nr = 0;
 	struct page *page;
 
-	for (type = 0; type < MIGRATE_PCPTYPES; type++) {
-		while (test_half_is_free(type) && nr++ < TEST_MAX_HALVES) {
-			page = alloc_pages(GFP_NOWAIT | __GFP_NOWARN | flags[type],
-					   pageblock_order - 1);
-			if (!page)
-				break;
-			list_add(&page->lru, &test_halves);
-		}
+	while (test_is_free(order, type) && nr++ < TEST_MAX_TAKEN) {
+		page = alloc_pages(GFP_NOWAIT | __GFP_NOWARN | flags[type], order);
+		if (!page)
+			break;
+		set_page_private(page, order);
+		list_add(&page->lru, &test_taken);
 	}
 	return 0;
 }
 
-static inline void test_give_halves(struct kunit_suite *suite)
+static inline void test_give_taken(struct kunit_suite *suite)
 {
 	struct page *page, *next;
 
-	list_for_each_entry_safe(page, next, &test_halves, lru)
-		__free_pages(page, pageblock_order - 1);
-	INIT_LIST_HEAD(&test_halves);
+	list_for_each_entry_safe(page, next, &test_taken, lru) {
+		unsigned int order = page_private(page);
+
+		set_page_private(page, 0);
+		__free_pages(page, order);
+	}
+	INIT_LIST_HEAD(&test_taken);
+}
+
+/*
+ * A block of which the machine happens to use a page or two would be chosen before the
+ * tests' own. It has half of it free in one piece.
+ */
+static inline int test_take_halves(struct kunit_suite *suite)
+{
+	unsigned int type;
+
+	for (type = 0; type < MIGRATE_PCPTYPES; type++)
+		test_take_free(pageblock_order - 1, type);
+	return 0;
 }
 
 /* All of it but @used pages is free: emptier than any that is not of a test's making. */
@@ -154,6 +166,18 @@ static inline long test_runs_failed(struct zone *zone,
 				    enum compact_failure why)
 {
 	return atomic_long_read(&zone->compaction.failures[why].runs);
+}
+
+/* Without sighand's lock: nobody else sends a signal to the test's own thread. */
+static inline void test_set_killed(bool killed)
+{
+	if (killed) {
+		sigaddset(&current->pending.signal, SIGKILL);
+		set_thread_flag(TIF_SIGPENDING);
+	} else {
+		sigdelset(&current->pending.signal, SIGKILL);
+		clear_thread_flag(TIF_SIGPENDING);
+	}
 }
 
 static inline void test_init_control(struct compact_control *cc,

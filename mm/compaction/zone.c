@@ -155,7 +155,9 @@ static bool left_range(struct compact_control *cc, unsigned long from_pfn)
 	if (cc->order >= 0 && cc->order < order)
 		order = cc->order;
 
-	return from_pfn >> order != cc->migrate_pfn >> order;
+	/* it may have been one half of such a range, of which the other is free */
+	return cc->migrate_pfn >= cc->source.end_pfn ||
+	       from_pfn >> order != cc->migrate_pfn >> order;
 }
 
 /*

@@ -5,7 +5,6 @@
  */
 #include <linux/highmem.h>
 #include <linux/pagemap.h>
-#include <linux/sched/signal.h>
 #include "test_util.h"
 
 #define NR_PAGES	8192
@@ -239,21 +238,9 @@ static void run_drains_its_own_batch(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, on_lru_when_begun);
 }
 
-/* Without sighand's lock: nobody else sends a signal to the test's own thread. */
-static void set_killed(bool killed)
-{
-	if (killed) {
-		sigaddset(&current->pending.signal, SIGKILL);
-		set_thread_flag(TIF_SIGPENDING);
-	} else {
-		sigdelset(&current->pending.signal, SIGKILL);
-		clear_thread_flag(TIF_SIGPENDING);
-	}
-}
-
 static bool killed_meanwhile(struct compact_control *cc)
 {
-	set_killed(true);
+	test_set_killed(true);
 	return false;
 }
 
@@ -269,7 +256,7 @@ static void run_that_is_killed_gives_way(struct kunit *test)
 	policy.next_target = killed_meanwhile;
 	zt->cc.policy = &policy;
 	result = compact_zone(&zt->cc);
-	set_killed(false);
+	test_set_killed(false);
 
 	KUNIT_EXPECT_EQ(test, result, COMPACT_CONTENDED);
 	KUNIT_EXPECT_EQ(test, test_runs_failed(zt->zone, COMPACT_FAIL_CONTENDED),
@@ -366,6 +353,40 @@ static void run_ends_with_what_was_wanted(struct kunit *test)
 			2 * pageblock_nr_pages);
 }
 
+static enum compact_result only_what_is_captured(struct compact_control *cc)
+{
+	return READ_ONCE(cc->capture->page) ? COMPACT_SUCCESS : COMPACT_CONTINUE;
+}
+
+/* Of two pages one is free everywhere: for a page of order 1 a single one has to move. */
+static void small_page_takes_one_range(struct kunit *test)
+{
+	struct zone_test *zt = test->priv;
+	struct capture_control capture = {
+		.zone = zt->zone,
+		.order = 1,
+		.migratetype = MIGRATE_MOVABLE,
+	};
+	enum compact_result result;
+
+	zt->cc.order = 1;
+	zt->cc.migratetype = MIGRATE_MOVABLE;
+	zt->cc.mode = MIGRATE_SYNC_LIGHT;
+	zt->cc.goal = only_what_is_captured;
+	zt->cc.capture = &capture;
+	WRITE_ONCE(current->capture_control, &capture);
+	result = compact_zone(&zt->cc);
+	WRITE_ONCE(current->capture_control, NULL);
+
+	KUNIT_EXPECT_EQ(test, result, COMPACT_SUCCESS);
+	check_nothing_in_hand(test, zt);
+	KUNIT_EXPECT_LE(test, check_contents(test, zt), 2);
+	KUNIT_EXPECT_EQ(test, compact_index_check(zt->zone), 0);
+	KUNIT_ASSERT_NOT_NULL(test, capture.page);
+	post_alloc_hook(capture.page, 1, GFP_KERNEL);
+	__free_pages(capture.page, 1);
+}
+
 static bool goal_was_reached(struct compact_control *cc)
 {
 	cc->verdict = COMPACT_SUCCESS;
@@ -393,6 +414,7 @@ static struct kunit_case zone_test_cases[] = {
 	KUNIT_CASE(run_with_too_many_isolated_gives_way),
 	KUNIT_CASE(run_ends_before_it_begins),
 	KUNIT_CASE(run_ends_with_what_was_wanted),
+	KUNIT_CASE(small_page_takes_one_range),
 	KUNIT_CASE(run_ends_as_its_goal_said),
 	{ }
 };
